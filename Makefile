@@ -1,0 +1,99 @@
+# Holdover: build, run, check, bench, layers, lint, install. Plain GNU make; V=1 shows the commands.
+#   make O=build/asan SAN=address,undefined check-unit     out of tree, sanitised
+#   make CC=clang O=build/clang all
+O       ?= build
+CC       = gcc
+NASM    ?= nasm
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SAN     ?=
+V       ?= 0
+Q        = $(if $(filter 1,$(V)),,@)
+say      = $(if $(filter 1,$(V)),,@echo "  $(1)	$(2)";)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+BUILD := $(abspath $(O))
+
+OPT      = $(if $(SAN),-O1,-O2)
+CFLAGS  += -std=gnu17 $(OPT) -g -fno-strict-aliasing -fwrapv -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wvla -Werror $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CPPFLAGS += -D_GNU_SOURCE -I hypervisor -I .
+LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
+
+# Libraries: the needed ones stop the build with a sentence, the optional ones turn a feature off with one.
+pkg      = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
+NEEDED   = zlib libpng sdl2 jansson libcrypto libiso9660 libcdio inih
+CPPFLAGS += $(shell pkg-config --cflags $(NEEDED) 2>/dev/null)
+LIBS     = $(shell pkg-config --libs $(NEEDED) 2>/dev/null) -lpthread -lm
+ifeq ($(call pkg,libguestfs),yes)
+GUESTFS_LIBS := $(shell pkg-config --libs libguestfs)
+CPPFLAGS += -DHAVE_GUESTFS
+endif
+
+# --- sources --------------------------------------------------------------------------------------------------
+HYPERVISOR := $(wildcard hypervisor/*/*.c hypervisor/*/*/*.c)
+IMPORTERS  := $(wildcard importers/*.c)
+CONSOLE    := $(wildcard console/*.c)
+ROMS       := $(wildcard drivers/*/*.asm)
+obj         = $(patsubst %.c,$(BUILD)/%.o,$(1))
+SUITES     := unit devices cpu engine block importers console
+TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+
+PROGRAM    := $(BUILD)/holdover
+LIB        := $(BUILD)/libhypervisor.a
+IMPORTLIB  := $(BUILD)/libimporters.a
+TESTLIB    := $(BUILD)/libtests.a
+
+.PHONY: all deps demo check check-unit check-guests bench layers lint install clean tests sst fuzz needed
+all: $(PROGRAM) $(TOOLS) $(BUILD)/legacy-profiles
+
+$(PROGRAM): $(call obj,$(CONSOLE)) $(IMPORTLIB) $(LIB)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(GUESTFS_LIBS)
+$(LIB): $(call obj,$(HYPERVISOR)) $(patsubst %.asm,$(BUILD)/%.o,$(ROMS))
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+$(IMPORTLIB): $(call obj,$(IMPORTERS))
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+$(BUILD)/legacy-profiles: $(wildcard legacy-profiles/*) ; $(Q)ln -sfn $(CURDIR)/legacy-profiles $@ && touch -h $@
+
+# The interpreter's handlers end in tail calls; -fno-stack-protector and the like keep them so.
+$(BUILD)/hypervisor/engine/interpreter/%.o: CFLAGS += -fno-stack-protector -fomit-frame-pointer -fno-plt -foptimize-sibling-calls
+
+$(BUILD)/%.o: %.c | needed
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# An option ROM: assembled, then wrapped as the symbols rom_NAME and rom_NAME_end.
+$(BUILD)/drivers/%.bin: drivers/%.asm
+	$(call say,NASM,$<)mkdir -p $(@D) && $(NASM) -f bin -o $@ $<
+$(BUILD)/drivers/%.o: $(BUILD)/drivers/%.bin
+	$(Q)printf '.section .rodata,"a"\n.balign 16\n.global rom_$(*F)\nrom_$(*F):\n.incbin "$<"\n.global rom_$(*F)_end\nrom_$(*F)_end:\n.section .note.GNU-stack,"",@progbits\n' \
+		| $(CC) -x assembler -c -o $@ -
+
+needed:
+	$(Q)for l in $(NEEDED); do pkg-config --exists $$l 2>/dev/null || { \
+		echo "make: the library $$l is missing; run 'make deps' first" >&2; exit 1; }; done
+ifndef GUESTFS_LIBS
+	$(Q)echo "make: libguestfs is missing: imports will not look inside the disk"
+endif
+
+# --- tests ----------------------------------------------------------------------------------------------------
+# tests/NAME/*.c make the Criterion program build/tests/NAME; tests/support/*.c are shared; tests/tools/*.c have a main of
+# their own; tests/*/*.asm are bare-metal images, assembled flat.
+IMAGES := $(patsubst %.asm,$(BUILD)/%.bin,$(wildcard tests/*/*.asm))
+$(BUILD)/tests/%.bin: tests/%.asm $(wildcard tests/cpu/*.inc)
+	$(call say,NASM,$<)mkdir -p $(@D) && $(NASM) -f bin -I tests/cpu/ -o $@ $<
+$(TESTLIB): $(call obj,$(wildcard tests/support/*.c))
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+define suite
+$(BUILD)/tests/$(1): $(call obj,$(wildcard tests/$(1)/*.c)) $(TESTLIB) $(filter-out $(BUILD)/console/main.o,$(if $(filter console,$(1)),$(call obj,$(CONSOLE)))) $(IMPORTLIB) $(LIB)
+	$$(call say,LD,$$@)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS) -o $$@ $$^ -lcriterion $$(LIBS) $$(GUESTFS_LIBS)
+endef
+$(foreach s,$(SUITES),$(eval $(call suite,$(s)-suite)))
+$(foreach s,$(SUITES),$(eval $(BUILD)/tests/$(s)-suite: $(call obj,$(wildcard tests/$(s)/*.c))))
+$(BUILD)/tests/console-suite: $(filter-out $(BUILD)/console/main.o,$(call obj,$(CONSOLE)))
+$(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(TESTLIB) $(IMPORTLIB) $(LIB)
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(GUESTFS_LIBS)
+
+tests: $(foreach s,$(SUITES),$(BUILD)/tests/$(s)-suite) $(TOOLS) $(IMAGES)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,23 @@
+/* Three ways to run one `struct cpu`. Every engine can be replaced by the interpreter at every instruction boundary. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+#include "core/machine.h"
+#include "x86/cpu.h"
+
+enum cpu_exit { CPU_BUDGET, CPU_KICKED, CPU_HALTED, CPU_SHUTDOWN, CPU_BREAKPOINT, CPU_FAULT };
+struct engine {
+    const char *name;
+    bool (*attach)(struct cpu *, struct error *); void (*detach)(struct cpu *);
+    enum cpu_exit (*run)(struct cpu *, uint64_t budget);    /* instructions; for kvm: until the next timer */
+    void (*kick)(struct cpu *);                             /* from any thread or a signal handler */
+    void (*pull)(struct cpu *);                             /* make struct cpu current (kvm); no-op elsewhere */
+    void (*push)(struct cpu *);                             /* struct cpu was changed from outside */
+    void (*code_written)(struct cpu *, uint64_t physical, uint64_t length);
+    void (*map_changed)(struct cpu *);                      /* regions, A20, paging roots */
+};
+extern const struct engine interpreter_engine;
+/* "auto", "interpreter"; NULL and an error naming those that exist otherwise. */
+const struct engine *engine_find(const char *name, struct error *);
+extern const struct machine_cpu_ops engine_cpu_ops;         /* how core/ drives CPUs */
+
+#endif

@@ -1,0 +1,103 @@
+/* Linear and physical memory as a CPU sees it: segment checks, paging [SDM 3A, chapter 4], a software TLB.
+ *
+ * The fast path is two compares: the segment's limit and the TLB tag. Everything else (expand-down, unreadable code, page
+ * walks, MMIO, crossing pages, watched pages, pages that hold decoded code) is in the slow functions, which raise the
+ * exact fault through cpu_raise. Instruction handlers use mem_read8..64 / mem_write8..64 / mem_rmw32 ... below, never
+ * physical addresses. */
+#ifndef X86_MMU_H
+#define X86_MMU_H
+#include "x86/cpu.h"
+
+enum { TLB_BITS = 12, TLB_SIZE = 1 << TLB_BITS };
+#define TLB_INVALID (1ull << 40)                /* a tag no linear address can match: lin - tag wraps far above 4096 */
+/* One entry a linear page. read/write are the page's linear address when that access is RAM without side effects, else
+ * TLB_INVALID. host + linear address = the byte in host memory. */
+struct tlb_entry { uint64_t read, write; uintptr_t host; uint64_t physical; /* page address; low bits: TLB_GLOBAL ... */ };
+enum { TLB_GLOBAL = 1 };
+/* One set for supervisor and one for user accesses; cpu->tlb->now points at the set of the present CPL. */
+struct tlb {
+    struct tlb_entry *now;
+    struct tlb_entry kernel[TLB_SIZE], user[TLB_SIZE];
+    uint32_t dr6_hits;                          /* data breakpoints met by the instruction (slow path), bits 0-3 */
+    uint64_t misses;
+};
+static inline struct tlb_entry *tlb_slot(const struct cpu *c, uint32_t linear)
+{
+    return &c->tlb->now[linear >> 12 & (TLB_SIZE - 1)];
+}
+void mmu_flush(struct cpu *, bool global_too);  /* CR3 load, CR0/CR4 change */
+void mmu_flush_page(struct cpu *, uint32_t linear);              /* INVLPG */
+void mmu_privilege_changed(struct cpu *);       /* after cpl changed: selects the TLB set */
+/* The spaces or what is code changed: physical page (or all, UINT64_MAX) must be looked up again. */
+void mmu_flush_physical(struct cpu *, uint64_t page);
+
+/* Slow paths, linear addresses. Access rights of the present CPL; `system` versions act as CPL 0 (descriptor tables, TSS). */
+uint64_t mmu_read(struct cpu *, uint32_t linear, unsigned size);            /* 1, 2, 4, 8; may cross a page; raises #PF */
+void mmu_write(struct cpu *, uint32_t linear, unsigned size, uint64_t value);    /* checks both pages before it writes */
+void mmu_read_bytes(struct cpu *, uint32_t linear, void *to, unsigned length);   /* up to 512 (FXSAVE) */
+void mmu_write_bytes(struct cpu *, uint32_t linear, const void *from, unsigned length);
+uint32_t mmu_read_system(struct cpu *, uint32_t linear, unsigned size);
+void mmu_write_system(struct cpu *, uint32_t linear, unsigned size, uint32_t value);
+void mmu_check_write(struct cpu *, uint32_t linear, unsigned length);       /* raises what a write would; writes nothing */
+/* Translates for execution; raises #PF with I/D as the model has it. Returns the physical address. */
+uint64_t mmu_fetch(struct cpu *, uint32_t linear);
+/* For debuggers and tests: no fault, no A/D bits. false: not mapped. */
+bool mmu_probe(struct cpu *, uint32_t linear, uint64_t *physical);
+
+/* The linear address of an access, or #GP/#SS(0) [SDM 3A, 5.3]. The slow path of the functions below. `write`: checks writable. */
+uint32_t segment_check(struct cpu *, unsigned seg, uint32_t offset, unsigned size, bool write);
+/* #AC when AM, AC and CPL 3 say so. Called by slow paths only: when alignment checks are on the TLB holds nothing for user
+ * pages' misaligned accesses (tags are compared with the offset's low bits; see mmu.c). */
+
+/* Called by the slow paths (mmu.c) when a write touches a page that holds decoded or translated code. */
+void cpu_code_written(struct cpu *, uint64_t physical, uint64_t length);
+/* Engines mark pages whose bytes they have decoded, so that writes to them come through the slow path; per CPU. */
+void mmu_mark_code(struct cpu *, uint64_t physical_page);
+void mmu_unmark_code(struct cpu *, uint64_t physical_page);
+
+#define MEM_ACCESSORS(bits) \
+static inline uint##bits##_t mem_read##bits(struct cpu *c, unsigned seg, uint32_t offset) \
+{ \
+    const struct segment *s = &c->seg[seg]; \
+    uint32_t linear; \
+    if (likely((int64_t)offset + (bits / 8 - 1) <= s->read_limit)) linear = s->base + offset; \
+    else linear = segment_check(c, seg, offset, bits / 8, false); \
+    const struct tlb_entry *t = tlb_slot(c, linear); \
+    if (likely(linear - t->read <= 4096 - bits / 8)) { \
+        uint##bits##_t v; memcpy(&v, (const void *)(t->host + linear), bits / 8); return v; } \
+    return (uint##bits##_t)mmu_read(c, linear, bits / 8); \
+} \
+static inline void mem_write##bits(struct cpu *c, unsigned seg, uint32_t offset, uint##bits##_t v) \
+{ \
+    const struct segment *s = &c->seg[seg]; \
+    uint32_t linear; \
+    if (likely((int64_t)offset + (bits / 8 - 1) <= s->write_limit)) linear = s->base + offset; \
+    else linear = segment_check(c, seg, offset, bits / 8, true); \
+    const struct tlb_entry *t = tlb_slot(c, linear); \
+    if (likely(linear - t->write <= 4096 - bits / 8)) memcpy((void *)(t->host + linear), &v, bits / 8); \
+    else mmu_write(c, linear, bits / 8, v); \
+} \
+/* Read-modify-write: the read also checks that the write will succeed; then mem_rmw_write stores without fail. */ \
+static inline uint##bits##_t mem_rmw_read##bits(struct cpu *c, unsigned seg, uint32_t offset, uint32_t *linear_out) \
+{ \
+    const struct segment *s = &c->seg[seg]; \
+    uint32_t linear; \
+    if (likely((int64_t)offset + (bits / 8 - 1) <= s->write_limit)) linear = s->base + offset; \
+    else linear = segment_check(c, seg, offset, bits / 8, true); \
+    *linear_out = linear; \
+    const struct tlb_entry *t = tlb_slot(c, linear); \
+    if (likely(linear - t->write <= 4096 - bits / 8)) { \
+        uint##bits##_t v; memcpy(&v, (const void *)(t->host + linear), bits / 8); return v; } \
+    mmu_check_write(c, linear, bits / 8); \
+    return (uint##bits##_t)mmu_read(c, linear, bits / 8); \
+} \
+static inline void mem_rmw_write##bits(struct cpu *c, uint32_t linear, uint##bits##_t v) \
+{ \
+    const struct tlb_entry *t = tlb_slot(c, linear); \
+    if (likely(linear - t->write <= 4096 - bits / 8)) memcpy((void *)(t->host + linear), &v, bits / 8); \
+    else mmu_write(c, linear, bits / 8, v); \
+}
+MEM_ACCESSORS(8) MEM_ACCESSORS(16) MEM_ACCESSORS(32) MEM_ACCESSORS(64)
+#undef MEM_ACCESSORS
+
+#endif
