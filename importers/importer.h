@@ -1,0 +1,66 @@
+/* Importers: turn the disk of an old machine into disk0.qcow2 (zlib clusters, mode 0444), evidence/manifest.json and the
+ * choice of a profile. The caller makes the guest's folder and writes guest.profile; all else in it is made here. */
+#ifndef IMPORTERS_IMPORTER_H
+#define IMPORTERS_IMPORTER_H
+#include "base/error.h"
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum import_stage { IMPORT_READING, IMPORT_FINISHING, IMPORT_INSPECTING, IMPORT_DONE };
+struct import_progress {
+    enum import_stage stage;
+    uint64_t done, total, stored;               /* bytes read; total 0: not known (stdin); bytes of the image so far */
+    double rate, eta;                           /* bytes a second; seconds left, negative: not known */
+};
+struct import_options {
+    const char *source;                         /* a file, a block device, or "-" for standard input */
+    const char *folder;                         /* the guest's folder; exists; disk0.qcow2 must not (unused by dry_run) */
+    const char *profile;                        /* chosen by the user; NULL: by the rules */
+    const char *rules;                          /* NULL: import.rules of the shipped profiles */
+    const char *tool_version;                   /* for the manifest */
+    bool dry_run;                               /* read, hash, look and choose; write nothing */
+    bool no_inspect;                            /* do not start libguestfs; the light detectors still look */
+    unsigned inspect_seconds;                   /* limit for libguestfs; 0: 300 */
+    int level;                                  /* zlib 1..9; 0: the default */
+    unsigned threads;                           /* compressors; 0: one a CPU, at most 8 */
+    void (*progress)(void *ui, const struct import_progress *);     /* about four times a second; may be NULL */
+    void *ui;
+    const volatile sig_atomic_t *cancel;        /* becomes true: import_run stops, leaves nothing, error code EINTR */
+};
+
+enum { IMPORT_TEXT = 256, IMPORT_FINDINGS = 32 };
+struct import_geometry {                        /* zeros: nothing to pin, the firmware's own choice is right */
+    uint32_t cylinders, heads, sectors;         /* the logical (BIOS) geometry that the old system knew */
+    char reason[IMPORT_TEXT];
+};
+struct import_result {
+    char source[1024], kind[32];                /* kind: "file", "block device", "stream", "qcow2 image" */
+    uint64_t bytes, sectors, stored_clusters, image_bytes;   /* sectors: rounded up */
+    char sha256[65], image_sha256[65];          /* of the source's bytes; of disk0.qcow2 */
+    struct import_geometry geometry;
+    char profile[64], reason[IMPORT_TEXT];      /* the profile and the sentence that tells why */
+    char os[64], product[128], hostname[128], address[64];   /* what was found; "" when not */
+    bool inspected;                             /* libguestfs looked */
+    char inspect_note[IMPORT_TEXT];             /* why it did not, or what it could not do; "" when all went well */
+    size_t finding_count; char findings[IMPORT_FINDINGS][IMPORT_TEXT];   /* sentences about the table and file systems */
+    char *manifest;                             /* the manifest's JSON text, also when dry_run */
+};
+
+/* Does the whole import. On failure nothing that it made stays in the folder. */
+bool import_run(const struct import_options *, struct import_result *, struct error *);
+void import_result_free(struct import_result *);
+
+/* The bytes of a guest's disk chain to a file (sparse; must not exist) or, with "-", to standard output. image is the top
+ * layer; manifest may be NULL (then the image's size is the length). When the chain is the untouched import (image is
+ * disk0.qcow2 itself) its bytes are also checked against the manifest's SHA-256. sha256 (65 bytes) may be NULL. */
+struct export_options {
+    const char *image, *manifest, *to;
+    void (*progress)(void *ui, const struct import_progress *); void *ui;
+    const volatile sig_atomic_t *cancel;
+};
+bool export_raw(const struct export_options *, char *sha256, struct error *);
+/* Reads disk0.qcow2 and compares with the manifest: false and a sentence when they differ. */
+bool import_verify(const struct export_options *, struct error *);
+
+#endif
