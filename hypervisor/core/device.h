@@ -25,7 +25,6 @@ struct device_class {
     void (*input)(struct device *, unsigned pin, bool level);             /* optional: a wire into this chip moved */
     void (*free)(struct device *);                                        /* optional */
     bool (*media)(struct device *, unsigned drive, struct block *, struct error *);  /* optional: a medium (NULL: none) was put in */
-    void (*idle)(struct device *, bool);                                  /* optional: the machine stopped (true) or runs */
 };
 
 /* All classes, from devices.def; closed by NULL. */

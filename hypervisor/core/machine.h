@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+enum cpu_exit { CPU_BUDGET, CPU_KICKED, CPU_HALTED, CPU_SHUTDOWN, CPU_BREAKPOINT, CPU_FAULT };
 enum stop_reason { STOP_NONE, STOP_PAUSED, STOP_POWER_OFF, STOP_RESET, STOP_BREAKPOINT, STOP_FAULT, STOP_EXIT };
 struct profile;
 struct cpu;
@@ -36,16 +37,18 @@ struct machine {
     int exit_code;                              /* of STOP_EXIT: what the guest wrote to the exit device */
     bool stop_on_reset;                         /* --no-reboot */
     bool latency_fixed;                         /* block requests complete at a fixed guest latency */
+    uint64_t insn_ps;                           /* virtual time: guest picoseconds an instruction takes */
+    int64_t virtual_ns;                         /* virtual time without a CPU: moved by machine_step */
     void *board;                                /* the board's own */
+    bool (*reset_resumes)(struct machine *);    /* would this CPU reset be resumed by the firmware (CMOS 0Fh)? may be NULL */
     void (*board_reset)(struct machine *, enum reset_kind);     /* after all devices were reset; may be NULL */
     void (*board_free)(struct machine *);
 };
 
 /* How the core drives CPUs without knowing what they are; filled by engine/. */
 struct machine_cpu_ops {
-    /* Runs until something else must happen. `budget`: instructions at most (virtual time), else a large number.
-     * Returns 0 budget used or kicked, 1 halted, 2 shutdown (triple fault), 3 breakpoint, 4 engine fault. */
-    int (*run)(struct device *cpu, uint64_t budget);
+    /* Runs until something else must happen, without the lock. `budget`: instructions at most. */
+    enum cpu_exit (*run)(struct device *cpu, uint64_t budget);
     void (*kick)(struct device *cpu);                           /* [any thread] */
     bool (*wants_run)(struct device *cpu);                      /* halted, but an interrupt is waiting */
     uint64_t (*instructions)(struct device *cpu);               /* executed so far, exact at exits */

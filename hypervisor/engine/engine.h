@@ -4,7 +4,6 @@
 #include "core/machine.h"
 #include "x86/cpu.h"
 
-enum cpu_exit { CPU_BUDGET, CPU_KICKED, CPU_HALTED, CPU_SHUTDOWN, CPU_BREAKPOINT, CPU_FAULT };
 struct engine {
     const char *name;
     bool (*attach)(struct cpu *, struct error *); void (*detach)(struct cpu *);

@@ -1,0 +1,247 @@
+#include "core/loop.h"
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+struct post { void (*fn)(void *); void *arg; struct post *next; };
+struct loop_watch {
+    struct machine *machine; int fd; short events;
+    void (*fn)(void *, short); void *arg;
+    bool removed;
+    struct loop_watch *next;
+};
+
+enum { WATCHES_MAX = 64 };
+
+struct loop {
+    struct machine *machine;
+    pthread_t thread;
+    bool started;
+    atomic_bool quit;
+    int event;
+    pthread_mutex_t post_lock;
+    struct post *posts, **posts_tail;
+    struct loop_watch *watches;
+    int64_t sleeping_until;                     /* guest time; under the machine lock; TIMER_NEVER while awake */
+    pthread_mutex_t wake_lock;
+    pthread_cond_t wake;
+    uint64_t wakes;
+};
+
+struct loop *loop_create(struct machine *m, struct error *err)
+{
+    struct loop *l = calloc(1, sizeof(*l));
+    assert(l);
+    l->machine = m;
+    l->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    l->posts_tail = &l->posts;
+    l->sleeping_until = INT64_MIN;
+    pthread_mutex_init(&l->post_lock, NULL);
+    pthread_mutex_init(&l->wake_lock, NULL);
+    pthread_cond_init(&l->wake, NULL);
+    if (l->event >= 0)
+        return l;
+    error_set(err, errno, "an event descriptor cannot be made; are too many files open?");
+    loop_free(l);
+    return NULL;
+}
+
+void loop_free(struct loop *l)
+{
+    assert(!l->started);
+    for (struct post *p = l->posts, *next; p; p = next) {
+        next = p->next;
+        free(p);
+    }
+    for (struct loop_watch *w = l->watches, *next; w; w = next) {
+        next = w->next;
+        free(w);
+    }
+    if (l->event >= 0)
+        close(l->event);
+    free(l);
+}
+
+void loop_wake(struct loop *l)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(l->event, &one, sizeof(one));
+    (void)ignored;                              /* a full counter is awake already */
+}
+
+void machine_post(struct machine *m, void (*fn)(void *), void *arg)
+{
+    struct loop *l = m->loop;
+    struct post *p = malloc(sizeof(*p));
+    assert(p);
+    *p = (struct post){ fn, arg, NULL };
+    pthread_mutex_lock(&l->post_lock);
+    *l->posts_tail = p;
+    l->posts_tail = &p->next;
+    pthread_mutex_unlock(&l->post_lock);
+    loop_wake(l);
+    if (!m->real_time)
+        machine_kick(m);
+}
+
+void loop_drain(struct loop *l)
+{
+    pthread_mutex_lock(&l->post_lock);
+    struct post *p = l->posts;
+    l->posts = NULL;
+    l->posts_tail = &l->posts;
+    pthread_mutex_unlock(&l->post_lock);
+    while (p) {
+        struct post *next = p->next;
+        p->fn(p->arg);
+        free(p);
+        p = next;
+    }
+}
+
+struct loop_watch *loop_watch(struct machine *m, int fd, short events, void (*fn)(void *, short), void *arg)
+{
+    struct loop_watch *w = malloc(sizeof(*w));
+    assert(w);
+    *w = (struct loop_watch){ .machine = m, .fd = fd, .events = events, .fn = fn, .arg = arg, .next = m->loop->watches };
+    m->loop->watches = w;
+    loop_wake(m->loop);
+    return w;
+}
+
+void loop_watch_events(struct loop_watch *w, short events)
+{
+    w->events = events;
+    loop_wake(w->machine->loop);
+}
+
+void loop_unwatch(struct loop_watch *w)
+{
+    w->removed = true;                          /* freed by the loop, which may be looking at it */
+    w->events = 0;
+    loop_wake(w->machine->loop);
+}
+
+static void sweep(struct loop *l)
+{
+    for (struct loop_watch **p = &l->watches; *p;) {
+        struct loop_watch *w = *p;
+        if (!w->removed) {
+            p = &w->next;
+            continue;
+        }
+        *p = w->next;
+        free(w);
+    }
+}
+
+/* Waits without the lock, then handles what became ready under it. timeout: NULL waits for ever. */
+static void wait_and_dispatch(struct loop *l, const struct timespec *timeout)
+{
+    struct pollfd fds[WATCHES_MAX + 1] = { { .fd = l->event, .events = POLLIN } };
+    struct loop_watch *who[WATCHES_MAX + 1];
+    nfds_t n = 1;
+    uint64_t drained;
+
+    sweep(l);
+    for (struct loop_watch *w = l->watches; w && n <= WATCHES_MAX; w = w->next)
+        if (w->events) {
+            fds[n] = (struct pollfd){ .fd = w->fd, .events = w->events };
+            who[n++] = w;
+        }
+    machine_unlock(l->machine);
+    int ready = ppoll(fds, n, timeout, NULL);
+    if (ready > 0 && fds[0].revents) {
+        ssize_t ignored = read(l->event, &drained, sizeof(drained));
+        (void)ignored;
+    }
+    machine_lock(l->machine);
+    if (ready <= 0)
+        return;
+    for (nfds_t i = 1; i < n; i++)
+        if (fds[i].revents && !who[i]->removed)
+            who[i]->fn(who[i]->arg, fds[i].revents);
+}
+
+void loop_poll(struct loop *l, int timeout_ms)
+{
+    struct timespec t = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000 };
+    wait_and_dispatch(l, timeout_ms < 0 ? NULL : &t);
+    loop_drain(l);
+}
+
+void loop_deadline_moved(struct loop *l, int64_t deadline)
+{
+    if (deadline < l->sleeping_until)
+        loop_wake(l);
+}
+
+static void *loop_main(void *arg)
+{
+    struct loop *l = arg;
+    struct machine *m = l->machine;
+
+    prctl(PR_SET_TIMERSLACK, 1ul);
+    machine_lock(m);
+    while (!atomic_load(&l->quit)) {
+        loop_drain(l);
+        clock_fire(&m->clock);
+        int64_t next = clock_next(&m->clock);
+        l->sleeping_until = next;
+        if (next == TIMER_NEVER || !m->clock.running) {
+            wait_and_dispatch(l, NULL);
+        } else {
+            int64_t left = MAX(next - clock_now(&m->clock), 0);
+            struct timespec t = { left / NS_PER_S, left % NS_PER_S };
+            wait_and_dispatch(l, &t);
+        }
+        l->sleeping_until = INT64_MIN;
+    }
+    machine_unlock(m);
+    return NULL;
+}
+
+bool loop_start(struct loop *l)
+{
+    atomic_store(&l->quit, false);
+    l->started = !pthread_create(&l->thread, NULL, loop_main, l);
+    return l->started;
+}
+
+void loop_stop(struct loop *l)
+{
+    if (!l->started)
+        return;
+    atomic_store(&l->quit, true);
+    loop_wake(l);
+    pthread_join(l->thread, NULL);
+    l->started = false;
+}
+
+uint64_t loop_wake_count(struct loop *l)
+{
+    pthread_mutex_lock(&l->wake_lock);
+    uint64_t n = l->wakes;
+    pthread_mutex_unlock(&l->wake_lock);
+    return n;
+}
+
+void loop_wait_wake(struct loop *l, uint64_t seen)
+{
+    pthread_mutex_lock(&l->wake_lock);
+    while (l->wakes == seen)
+        pthread_cond_wait(&l->wake, &l->wake_lock);
+    pthread_mutex_unlock(&l->wake_lock);
+}
+
+void loop_wake_cpu(struct loop *l)
+{
+    pthread_mutex_lock(&l->wake_lock);
+    l->wakes++;
+    pthread_cond_broadcast(&l->wake);
+    pthread_mutex_unlock(&l->wake_lock);
+}
