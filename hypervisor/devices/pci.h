@@ -20,7 +20,7 @@ struct pci_identity {
     uint16_t status;                            /* read-only value of the status register's low bits and timing */
 };
 
-struct pci_bar { struct region *region; uint32_t size; uint8_t kind; };
+struct pci_bar { struct region *region; uint32_t size; uint8_t kind; bool decoded; };
 struct pci_function {
     struct device *dev;                         /* the chip */
     struct pci_identity identity;
