@@ -19,7 +19,7 @@ BUILD := $(abspath $(O))
 OPT      = $(if $(SAN),-O1,-O2)
 CFLAGS  += -std=gnu17 $(OPT) -g -fno-strict-aliasing -fwrapv -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wvla -Werror $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CPPFLAGS += -D_GNU_SOURCE -I hypervisor -I .
+CPPFLAGS += -D_GNU_SOURCE -I hypervisor -I . -DPROFILE_FOLDER='"$(PREFIX)/share/holdover/profiles"'
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
 
 # Libraries: the needed ones stop the build with a sentence, the optional ones turn a feature off with one.
@@ -27,6 +27,10 @@ pkg      = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 NEEDED   = zlib libpng sdl2 jansson libcrypto libiso9660 libcdio inih
 CPPFLAGS += $(shell pkg-config --cflags $(NEEDED) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(NEEDED) 2>/dev/null) -lpthread -lm
+ifeq ($(call pkg,libdeflate),yes)
+LIBS    += $(shell pkg-config --libs libdeflate)
+CPPFLAGS += -DHAVE_LIBDEFLATE
+endif
 ifeq ($(call pkg,libguestfs),yes)
 GUESTFS_LIBS := $(shell pkg-config --libs libguestfs)
 CPPFLAGS += -DHAVE_GUESTFS
@@ -46,7 +50,7 @@ LIB        := $(BUILD)/libhypervisor.a
 IMPORTLIB  := $(BUILD)/libimporters.a
 TESTLIB    := $(BUILD)/libtests.a
 
-.PHONY: all deps demo check check-unit check-guests bench layers lint install clean tests sst fuzz needed
+.PHONY: all deps demo check check-unit check-guests bench layers lint install clean tests fuzz fuzzers needed
 all: $(PROGRAM) $(TOOLS) $(BUILD)/legacy-profiles
 
 $(PROGRAM): $(call obj,$(CONSOLE)) $(IMPORTLIB) $(LIB)
@@ -77,23 +81,59 @@ ifndef GUESTFS_LIBS
 endif
 
 # --- tests ----------------------------------------------------------------------------------------------------
-# tests/NAME/*.c make the Criterion program build/tests/NAME; tests/support/*.c are shared; tests/tools/*.c have a main of
-# their own; tests/*/*.asm are bare-metal images, assembled flat.
+# tests/NAME/*.c make the Criterion program build/tests/NAME-suite; tests/support/*.c are shared; tests/tools/*.c have a main
+# of their own; tests/*/*.asm are bare-metal images, assembled flat; tests/fuzz/*.c are libFuzzer targets (clang).
 IMAGES := $(patsubst %.asm,$(BUILD)/%.bin,$(wildcard tests/*/*.asm))
+TESTS  := $(foreach s,$(SUITES),$(if $(wildcard tests/$(s)/*.c),$(BUILD)/tests/$(s)-suite))
 $(BUILD)/tests/%.bin: tests/%.asm $(wildcard tests/cpu/*.inc)
 	$(call say,NASM,$<)mkdir -p $(@D) && $(NASM) -f bin -I tests/cpu/ -o $@ $<
 $(TESTLIB): $(call obj,$(wildcard tests/support/*.c))
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 define suite
-$(BUILD)/tests/$(1): $(call obj,$(wildcard tests/$(1)/*.c)) $(TESTLIB) $(filter-out $(BUILD)/console/main.o,$(if $(filter console,$(1)),$(call obj,$(CONSOLE)))) $(IMPORTLIB) $(LIB)
-	$$(call say,LD,$$@)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS) -o $$@ $$^ -lcriterion $$(LIBS) $$(GUESTFS_LIBS)
+$(BUILD)/tests/$(1)-suite: $(call obj,$(wildcard tests/$(1)/*.c)) $(if $(filter console,$(1)),$(filter-out $(BUILD)/console/main.o,$(call obj,$(CONSOLE))))
 endef
-$(foreach s,$(SUITES),$(eval $(call suite,$(s)-suite)))
-$(foreach s,$(SUITES),$(eval $(BUILD)/tests/$(s)-suite: $(call obj,$(wildcard tests/$(s)/*.c))))
-$(BUILD)/tests/console-suite: $(filter-out $(BUILD)/console/main.o,$(call obj,$(CONSOLE)))
-$(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(TESTLIB) $(IMPORTLIB) $(LIB)
+$(foreach s,$(SUITES),$(eval $(call suite,$(s))))
+$(BUILD)/tests/%-suite: $(TESTLIB) $(IMPORTLIB) $(LIB)
+	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TESTLIB) $(IMPORTLIB) $(LIB) -lcriterion $(LIBS) $(GUESTFS_LIBS)
+$(TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(TESTLIB) $(IMPORTLIB) $(LIB)
 	$(call say,LD,$@)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(GUESTFS_LIBS)
 
-tests: $(foreach s,$(SUITES),$(BUILD)/tests/$(s)-suite) $(TOOLS) $(IMAGES)
+tests: $(TESTS) $(TOOLS) $(IMAGES) $(BUILD)/legacy-profiles
+
+# The whole promise of `make check`: installs what is missing, builds, tests.
+check: deps
+	$(Q)$(MAKE) --no-print-directory check-unit check-guests
+check-unit: all tests
+	$(Q)O=$(BUILD) tests/run.sh $(TESTS)
+check-guests: all tests
+	$(Q)O=$(BUILD) tests/guests/run.sh
+# A minute of fuzzing (FUZZ_SECONDS a target); crashes are left in build/fuzz.
+FUZZ_SECONDS ?= 15
+fuzz:
+	$(Q)O=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzzers: $(FUZZERS)
+$(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(IMPORTLIB) $(LIB)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(GUESTFS_LIBS)
+bench: deps
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)O=$(BUILD) tests/bench/run.sh
+
+deps:
+	$(Q)scripts/deps.sh
+demo: ; $(Q)O=$(BUILD) scripts/demo.sh
+
+layers: ; $(Q)scripts/layers.sh
+lint: ; $(Q)scripts/lint.sh
+
+install: all
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/holdover
+	install -d $(DESTDIR)$(PREFIX)/share/holdover/profiles $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 legacy-profiles/* $(DESTDIR)$(PREFIX)/share/holdover/profiles
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/holdover.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdover
+clean:
+	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
