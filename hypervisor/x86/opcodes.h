@@ -50,7 +50,7 @@ enum opcode_map { MAP_ONE, MAP_TWO };           /* one-byte opcodes, and those a
 enum opcode_prefix { PREFIX_NP, PREFIX_66, PREFIX_F3, PREFIX_F2, PREFIX_COUNT };
 enum opcode_checks { CHECK_none, CHECK_prot, CHECK_cpl0, CHECK_iopl, CHECK_io, CHECK_fpu, CHECK_mmx, CHECK_sse };
 enum opcode_oracle { ORACLE_native, ORACLE_sst, ORACLE_image, ORACLE_sdm };
-enum opcode_plan { PLAN_COPY, PLAN_MEM, PLAN_CALL, PLAN_END };
+enum opcode_plan { PLAN_COPY, PLAN_MEM, PLAN_CALL, PLAN_COND, PLAN_END };
 /* How an OPx line names its handlers; see opcodes.def. */
 enum opcode_handlers { HANDLERS_OP, HANDLERS_OPF, HANDLERS_OPB, HANDLERS_OPV, HANDLERS_OPS };
 
@@ -61,7 +61,7 @@ enum { FLAGS_none = 0, FLAGS_C = FLAG_CF, FLAGS_P = FLAG_PF, FLAGS_A = FLAG_AF, 
     FLAGS_OC = FLAG_OF | FLAG_CF, FLAGS_OA = FLAG_OF | FLAG_AF, FLAGS_OAC = FLAGS_OC | FLAG_AF, FLAGS_DZ = FLAG_DF | FLAG_ZF,
     FLAGS_ZPC = FLAG_ZF | FLAG_PF | FLAG_CF, FLAGS_SZP = FLAG_SF | FLAG_ZF | FLAG_PF, FLAGS_SZAPC = FLAGS_ARITH & ~FLAG_OF,
     FLAGS_OSZPC = FLAGS_ARITH & ~FLAG_AF, FLAGS_OSZAP = FLAGS_ARITH & ~FLAG_CF, FLAGS_OSZAPC = FLAGS_ARITH, FLAGS_SZAP = FLAGS_OSZAP & ~FLAG_OF,
-    FLAGS_OSAPC = FLAGS_ARITH & ~FLAG_ZF, FLAGS_OSA = FLAG_OF | FLAG_SF | FLAG_AF, FLAGS_OSZP = FLAGS_OSZAP & ~FLAG_AF,
+    FLAGS_OSAPC = FLAGS_ARITH & ~FLAG_ZF, FLAGS_OSZP = FLAGS_OSZAP & ~FLAG_AF,
     FLAGS_OSAP = FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF, FLAGS_all = 0x3fffff };
 
 struct opcode {
