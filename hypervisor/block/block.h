@@ -43,7 +43,7 @@ int block_flush(struct block *);
 void block_close(struct block *);               /* the whole chain; NULL is fine */
 
 /* Openers. Each reports a sentence and returns NULL on failure. */
-enum { BLOCK_RDONLY = 1, BLOCK_DIRECT_LOCK = 2 };
+enum { BLOCK_RDONLY = 1 };
 struct block *block_open_raw(const char *path, unsigned flags, struct error *);        /* also block devices; locks the file */
 struct block *block_open_qcow2(const char *path, unsigned flags, struct error *);      /* with its backing chain */
 struct block *block_open_auto(const char *path, unsigned flags, struct error *);       /* by magic: qcow2 or raw; never by name */
