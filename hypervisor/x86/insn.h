@@ -35,7 +35,8 @@ enum { MODE_CODE32 = 1, MODE_STACK32 = 2, MODE_V86 = 4, MODE_PROTECTED = 8, MODE
 
 enum decode_result { DECODE_OK, DECODE_TRUNCATED, DECODE_UNDEFINED, DECODE_TOO_LONG };
 /* Decodes one instruction from at most `available` bytes. TRUNCATED: needs more bytes. UNDEFINED: #UD (also for what this
- * CPU model lacks), with insn->length what was read; TOO_LONG: #GP, above 15 bytes. */
+ * CPU model lacks), with insn->length what was read; TOO_LONG: #GP, above 15 bytes. Without a CPU: what any model has.
+ * exec is left NULL: engines fill it in. */
 enum decode_result insn_decode(const struct cpu *, struct insn *, const uint8_t *bytes, size_t available, unsigned mode);
 /* Intel syntax, as `nasm` would take it; returns bytes consumed (0: undefined). eip: for branch targets. */
 unsigned insn_disassemble(const uint8_t *bytes, size_t available, unsigned mode, uint32_t eip, char *text, size_t size);

@@ -4,35 +4,35 @@
 #include "x86/insn.h"
 
 /* Operands in the notation of SDM volume 2, appendix A.2: addressing method, then type. Lower-case v is 16 or 32 bits by
- * the operand size, z the same for immediates. Each name is one X() line: name, addressing method, size in bytes
+ * the operand size, z the same for immediates. Each name is one ROW(): name, addressing method, size in bytes
  * (0: none or by context; V: by operand size; P: far pointer, 4 or 6). */
-#define OPERANDS(X) \
-    X(none, NONE, 0) \
+#define OPERANDS(ROW) \
+    ROW(none, NONE, 0) \
     /* E: ModRM.rm, register or memory. G: ModRM.reg. M: memory only. R: ModRM.rm, register only */ \
-    X(Eb, E, 1) X(Ew, E, 2) X(Ed, E, 4) X(Ev, E, SIZE_V) X(Gb, G, 1) X(Gw, G, 2) X(Gd, G, 4) X(Gv, G, SIZE_V) \
-    X(M, M, 0) X(Mb, M, 1) X(Mw, M, 2) X(Md, M, 4) X(Mq, M, 8) X(Mdq, M, 16) X(Mv, M, SIZE_V) X(Ma, M, SIZE_V) X(Mp, M, SIZE_P) X(Ms, M, 6) \
-    X(Mt, M, 10) X(Rd, R, 4) X(Rv, R, SIZE_V) \
+    ROW(Eb, E, 1) ROW(Ew, E, 2) ROW(Ed, E, 4) ROW(Ev, E, SIZE_V) ROW(Gb, G, 1) ROW(Gw, G, 2) ROW(Gd, G, 4) ROW(Gv, G, SIZE_V) \
+    ROW(M, M, 0) ROW(Mb, M, 1) ROW(Mw, M, 2) ROW(Md, M, 4) ROW(Mq, M, 8) ROW(Mdq, M, 16) ROW(Mv, M, SIZE_V) ROW(Ma, M, SIZE_V) ROW(Mp, M, SIZE_P) ROW(Ms, M, 6) \
+    ROW(Mt, M, 10) ROW(Rd, R, 4) ROW(Rv, R, SIZE_V) \
     /* control, debug, test and segment registers in ModRM.reg */ \
-    X(Cd, C, 4) X(Dd, D, 4) X(Td, T, 4) X(Sw, S, 2) \
+    ROW(Cd, C, 4) ROW(Dd, D, 4) ROW(Td, T, 4) ROW(Sw, S, 2) \
     /* immediates: Ibs is sign-extended to the operand size; I1, I3: constants; J: relative; A: far pointer; O: offset */ \
-    X(Ib, I, 1) X(Ibs, IS, 1) X(Iw, I, 2) X(Iz, I, SIZE_V) X(I1, ONE, 0) X(I3, THREE, 0) X(Jb, J, 1) X(Jz, J, SIZE_V) X(Ap, A, SIZE_P) \
-    X(Ob, O, 1) X(Ov, O, SIZE_V) \
+    ROW(Ib, I, 1) ROW(Ibs, IS, 1) ROW(Iw, I, 2) ROW(Iz, I, SIZE_V) ROW(I1, ONE, 0) ROW(I3, THREE, 0) ROW(Jb, J, 1) ROW(Jz, J, SIZE_V) ROW(Ap, A, SIZE_P) \
+    ROW(Ob, O, 1) ROW(Ov, O, SIZE_V) \
     /* implied memory: X is DS:eSI (override applies), Y is ES:eDI, BX is DS:eBX+AL (XLAT) */ \
-    X(Xb, X, 1) X(Xw, X, 2) X(Xv, X, SIZE_V) X(Yb, Y, 1) X(Yw, Y, 2) X(Yv, Y, SIZE_V) X(BXAL, BX, 1) \
+    ROW(Xb, X, 1) ROW(Xw, X, 2) ROW(Xv, X, SIZE_V) ROW(Yb, Y, 1) ROW(Yw, Y, 2) ROW(Yv, Y, SIZE_V) ROW(BXAL, BX, 1) \
     /* Z: the register in the opcode's low three bits (lines with group low8) */ \
-    X(Zb, Z, 1) X(Zv, Z, SIZE_V) X(Zd, Z, 4) \
+    ROW(Zb, Z, 1) ROW(Zv, Z, SIZE_V) ROW(Zd, Z, 4) \
     /* fixed registers */ \
-    X(AL, AL, 1) X(AH, AH, 1) X(AX, AX, 2) X(rAX, RAX, SIZE_V) X(CL, CL, 1) X(DX, DX, 2) \
-    X(rES, SR0, 2) X(rCS, SR1, 2) X(rSS, SR2, 2) X(rDS, SR3, 2) X(rFS, SR4, 2) X(rGS, SR5, 2) \
+    ROW(AL, AL, 1) ROW(AH, AH, 1) ROW(AX, AX, 2) ROW(rAX, RAX, SIZE_V) ROW(CL, CL, 1) ROW(DX, DX, 2) \
+    ROW(rES, SR0, 2) ROW(rCS, SR1, 2) ROW(rSS, SR2, 2) ROW(rDS, SR3, 2) ROW(rFS, SR4, 2) ROW(rGS, SR5, 2) \
     /* two operands in the place of src: three-operand instructions */ \
-    X(Ev_Ibs, E_IS, SIZE_V) X(Ev_Iz, E_I, SIZE_V) X(Gv_Ib, G_IB, SIZE_V) X(Gv_CL, G_CL, SIZE_V) X(Iw_Ib, I_IB, 2) \
+    ROW(Ev_Ibs, E_IS, SIZE_V) ROW(Ev_Iz, E_I, SIZE_V) ROW(Gv_Ib, G_IB, SIZE_V) ROW(Gv_CL, G_CL, SIZE_V) ROW(Iw_Ib, I_IB, 2) \
     /* x87: ST0 and ST(i), i in ModRM.rm */ \
-    X(ST0, ST0, 0) X(STi, STI, 0) \
+    ROW(ST0, ST0, 0) ROW(STi, STI, 0) \
     /* P: MMX register in reg, Q: in rm or memory, N: in rm only. V: XMM in reg, W: in rm or memory, U: in rm only */ \
-    X(Pd, P, 4) X(Pq, P, 8) X(Qd, Q, 4) X(Qq, Q, 8) X(Nq, N, 8) \
-    X(Vd, V, 4) X(Vq, V, 8) X(Vx, V, 16) X(Wd, W, 4) X(Wq, W, 8) X(Ww, W, 2) X(Wx, W, 16) X(Uq, U, 8) X(Ux, U, 16) \
-    X(Qq_Ib, Q_IB, 8) X(Nq_Ib, N_IB, 8) X(Wx_Ib, W_IB, 16) X(Wd_Ib, W_IB, 4) X(Wq_Ib, W_IB, 8) X(Ux_Ib, U_IB, 16) \
-    X(Rdw_Ib, RM_IB, 2) /* PINSRW: a GPR or 16 bits of memory, and Ib */
+    ROW(Pd, P, 4) ROW(Pq, P, 8) ROW(Qd, Q, 4) ROW(Qq, Q, 8) ROW(Nq, N, 8) \
+    ROW(Vd, V, 4) ROW(Vq, V, 8) ROW(Vx, V, 16) ROW(Wd, W, 4) ROW(Wq, W, 8) ROW(Ww, W, 2) ROW(Wx, W, 16) ROW(Uq, U, 8) ROW(Ux, U, 16) \
+    ROW(Qq_Ib, Q_IB, 8) ROW(Nq_Ib, N_IB, 8) ROW(Wx_Ib, W_IB, 16) ROW(Wd_Ib, W_IB, 4) ROW(Wq_Ib, W_IB, 8) ROW(Ux_Ib, U_IB, 16) \
+    ROW(Rdw_Ib, RM_IB, 2) /* PINSRW: a GPR or 16 bits of memory, and Ib */
 
 enum { SIZE_V = 32, SIZE_P = 33 };              /* by operand size */
 enum operand_method { METHOD_NONE, METHOD_E, METHOD_G, METHOD_M, METHOD_R, METHOD_C, METHOD_D, METHOD_T, METHOD_S,
