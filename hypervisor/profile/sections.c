@@ -1,0 +1,71 @@
+/* The fixed sections of a profile: their keys, defaults and one line of help each. */
+#include "profile/profile.h"
+#include <string.h>
+
+const struct property profile_about_properties[] = {
+    PROPERTY(struct profile_about, inherit, "", "the profile whose settings hold where this one says nothing"),
+    PROPERTY(struct profile_about, summary, "", "one line for `holdover profiles`"),
+    END
+};
+const struct property profile_machine_properties[] = {
+    PROPERTY(struct profile_machine, board, "i440fx", "main board: i440fx"),
+    PROPERTY(struct profile_machine, firmware, "", "BIOS image; empty: the SeaBIOS of the host's package"),
+    PROPERTY_AS(struct profile_machine, vga_firmware, "vga-firmware", "", "VGA BIOS image; empty: that of the host's package"),
+    PROPERTY(struct profile_machine, memory, "128M", "RAM size"),
+    PROPERTY(struct profile_machine, date, "", "date at power-on, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS; empty: the host's"),
+    PROPERTY(struct profile_machine, clock, "real", "real: as the host's time passes; counted: by instructions executed"),
+    PROPERTY(struct profile_machine, utc, "no", "the real-time clock shows UTC instead of local time"),
+    PROPERTY(struct profile_machine, acpi, "yes", "power management with power button and power-off"),
+    PROPERTY_AS(struct profile_machine, debug_exit, "debug-exit", "no",
+                "a device whose write ends the run: for test programs"),
+    END
+};
+const struct property profile_cpu_properties[] = {
+    PROPERTY(struct profile_cpu, model, "pentium3",
+             "386 486 pentium pentium-mmx pentium-pro pentium2 pentium3 pentium4"),
+    PROPERTY(struct profile_cpu, features, "", "features added or taken from the model, as in +sse2 -apic"),
+    PROPERTY(struct profile_cpu, engine, "auto", "auto or interpreter"),
+    PROPERTY(struct profile_cpu, count, "1", "processors"),
+    PROPERTY(struct profile_cpu, clock, "0", "speed in Hz that the time stamp counter shows; 0: the model's own"),
+    PROPERTY(struct profile_cpu, icount, "0", "instructions a second with the counted clock; 0: 100 million"),
+    PROPERTY_AS(struct profile_cpu, cpuid_max, "cpuid-max", "0xffffffff", "highest CPUID leaf reported"),
+    END
+};
+const struct property profile_net_properties[] = {
+    PROPERTY(struct profile_net, card, "none", "network card: none, or a class that `doctor --devices` lists"),
+    PROPERTY(struct profile_net, mode, "user", "how the card reaches the outside"),
+    PROPERTY(struct profile_net, mac, "", "hardware address; empty: made from the guest's name"),
+    END
+};
+const struct property profile_stop_properties[] = {
+    PROPERTY_AS(struct profile_stop, power_button, "power-button", "yes", "press the power button first (needs machine.acpi)"),
+    PROPERTY(struct profile_stop, keys, "", "keys pressed then, separated by blanks, as in ctrl-alt-del"),
+    PROPERTY(struct profile_stop, text, "", "text typed then; \\n is Enter"),
+    PROPERTY(struct profile_stop, timeout, "90", "seconds to wait for the power-off before giving up"),
+    END
+};
+const struct property profile_window_properties[] = {
+    PROPERTY(struct profile_window, scale, "integer", "integer (sharp, aspect-correct) or smooth"),
+    PROPERTY(struct profile_window, fullscreen, "no", "start in full screen"),
+    END
+};
+const struct profile_section profile_sections[] = {
+    { "profile", profile_about_properties, "the profile itself" },
+    { "machine", profile_machine_properties, "board, memory, clock, firmware" },
+    { "cpu", profile_cpu_properties, "processor" },
+    { "net", profile_net_properties, "network card" },
+    { "stop", profile_stop_properties, "how `holdover stop` shuts the system down" },
+    { "window", profile_window_properties, "how the window starts" },
+    { NULL, NULL, NULL }
+};
+
+_Static_assert(sizeof(struct profile_machine) <= PROFILE_OBJECT_MAX && sizeof(struct profile_cpu) <= PROFILE_OBJECT_MAX,
+               "values are checked in a buffer of this size");
+
+const struct profile_section *profile_section_find(const char *name)
+{
+    for (const struct profile_section *s = profile_sections; s->name; s++)
+        if (!strcmp(s->name, name))
+            return s;
+    return NULL;
+}
