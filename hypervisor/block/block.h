@@ -52,8 +52,13 @@ struct block *block_open_memory(uint64_t size, struct error *);                 
 struct block *block_open_overlay(struct block *below, struct error *);
 /* Reads as if padded with zeros to `size` bytes; writes beyond the layer below fail with -ENOSPC unless they are zeros. */
 struct block *block_open_padded(struct block *below, uint64_t size, struct error *);
-/* Makes an image; fails if the file exists. backing (may be NULL) is stored as given, with its format extension. */
+/* Makes an image; fails if the file exists; a crash leaves nothing. backing (may be NULL) is stored as given, with its format
+ * extension ("raw", "qcow2"); a relative name counts from the image's folder. size 0: as large as the backing image. */
 bool qcow2_create(const char *path, uint64_t size, const char *backing, const char *backing_format, struct error *);
+
+/* Counts what the tables name. errors: the image is corrupt; leaks: clusters of the file that nothing names. */
+struct qcow2_report { uint64_t clusters, compressed, leaks, errors; };
+bool qcow2_check(const char *path, struct qcow2_report *, struct error *);
 
 /* A pool of workers whose completions go through `post` (the machine's loop). threads 0: requests are done inline and only
  * the completion is posted (deterministic). */

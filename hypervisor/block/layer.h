@@ -6,6 +6,9 @@
 /* A zeroed object of the class's size with its class set; NULL and a sentence when there is no memory. */
 struct block *block_new(const struct block_class *, struct error *);
 
+/* A raw layer, writable and growing, on an open file, which it closes (not when it fails). No lock is taken. */
+struct block *raw_on(int fd, struct error *);
+
 /* Reads or writes all of it or gives -errno; a read past the end of the file is -EIO. */
 int file_read(int fd, uint64_t offset, void *to, size_t length);
 int file_write(int fd, uint64_t offset, const void *from, size_t length);

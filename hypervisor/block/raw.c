@@ -135,6 +135,19 @@ static bool raw_measure(struct raw *r, const char *path, struct error *err)
     return true;
 }
 
+struct block *raw_on(int fd, struct error *err)
+{
+    struct block *b = block_new(&raw_class, err);
+    if (!b)
+        return NULL;
+    raw_of(b)->fd = fd;
+    if (raw_measure(raw_of(b), "the file", err))
+        return b;
+    raw_of(b)->fd = -1;
+    block_close(b);
+    return NULL;
+}
+
 struct block *block_open_raw(const char *path, unsigned flags, struct error *err)
 {
     bool write = !(flags & BLOCK_RDONLY);
