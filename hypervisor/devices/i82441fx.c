@@ -19,6 +19,7 @@ struct i82441fx {
     struct device dev;
     struct pci_function pci;                    /* state: the configuration space holds all registers */
     uint64_t low;                               /* property */
+    struct state_bytes ram;                     /* state: all of the machine's */
     struct region *pam[PAM_SEGMENTS], *smram;
 };
 
@@ -57,6 +58,7 @@ static void pmc_written(struct device *dev, unsigned offset, unsigned size)
 static void map_ram(struct i82441fx *p)
 {
     struct machine *m = p->dev.machine;
+    p->ram = (struct state_bytes){ m->ram, m->ram_size };
     uint64_t low = MIN(p->low ? p->low : m->ram_size, m->ram_size);
     unsigned rw = RAM_WRITABLE;
     space_map_ram(m->memory, 0, VIDEO, m->ram, rw, 0);
@@ -117,7 +119,7 @@ static bool pmc_restored(struct device *dev, unsigned version, struct error *err
     return true;
 }
 
-static const struct state_field pmc_state[] = { PCI_STATE(struct i82441fx, pci), END };
+static const struct state_field pmc_state[] = { PCI_STATE(struct i82441fx, pci), FIELD_BYTES(struct i82441fx, ram), END };
 static const struct property pmc_properties[] = {
     PROPERTY(struct i82441fx, low, "0", "bytes of RAM below 4 GiB; 0: all of it"), END
 };

@@ -3,9 +3,11 @@
  * In a PC: PCI 00:01.0, 8086:7000, a multi-function device. Inputs 0-127 are the INTx pins of the PCI slots (slot * 4 + pin, 0 for
  * INTA#): the board's wiring turns slot and pin into one of PIRQA#-PIRQD#, and PIRQRC 60h-63h route each of these to one interrupt
  * request. Inputs 128-143 are the ISA bus's IRQ0-15. What shares a request is ORed; irq0-irq15 go to the 8259 pair, and
- * apic0-apic15 carry the same to the I/O APIC, where the firmware's tables expect PCI interrupts too. Port CF9h resets the machine.
+ * apic0-apic15 carry the same to the I/O APIC, where the firmware's tables expect PCI interrupts too. Inputs 144 and 145 are the A20
+ * gates of the 8042 and of port 92h, ORed to the output a20m. Input 146 is FERR#: it latches IRQ13 until a write to port F0h, which
+ * asserts ignne until FERR# ends. Port CF9h resets the machine.
  *
- * References: [PIIX3] 2.2: PIRQRC 60h-63h, XBCS 4Eh, TOM 69h, MBIRQ 70h, DLC 82h; 2.5.2 for CF9h.
+ * References: [PIIX3] 2.2: PIRQRC 60h-63h, XBCS 4Eh, TOM 69h, MBIRQ 70h, DLC 82h; 2.5 for CF9h, F0h.
  * Not modelled: DMA channel and chip select routing (69h-7Fh hold what was written), SMI (A0h-AFh likewise).
  */
 #include "devices/pci.h"
@@ -14,15 +16,17 @@ enum { IORT = 0x4c, XBCS = 0x4e, PIRQRC = 0x60, TOM = 0x69, MSTAT = 0x6a, MBIRQ0
        APICBASE = 0x80, DLC = 0x82, SMICNTL = 0xa0 };
 enum { PIRQ_OFF = 0x80, PIRQ_IRQ = 0x0f };
 enum { RC = 0xcf9, RC_HARD = 1 << 1, RC_RESET = 1 << 2 };
-enum { ISA_IRQ0 = 32 * 4, IRQS = 16, INPUTS = ISA_IRQ0 + IRQS };
+enum { ISA_IRQ0 = 32 * 4, IRQS = 16, A20_KEYBOARD = ISA_IRQ0 + IRQS, A20_PORT92, FERR, INPUTS };
+enum { COPROCESSOR_ERROR = 0xf0, FERR_IRQ = 13 };
 #define ROUTABLE 0xdef8u                        /* IRQ 3-7, 9-12, 14, 15; others are reserved [PIIX3, 2.2.12] */
 
 struct piix3_isa {
     struct device dev;
     struct pci_function pci;                    /* state */
-    struct wire irq[IRQS], apic[IRQS];          /* output pins */
+    struct wire irq[IRQS], apic[IRQS], a20m, ignne;         /* output pins */
     uint8_t levels[INPUTS];                     /* state: all inputs */
     uint8_t rc;                                 /* state: CF9h */
+    bool ferr_irq, ignoring;                    /* state: IRQ13 latched; IGNNE# asserted */
     uint16_t driven;                            /* state: what the outputs were last set to */
     uint8_t count[4];                           /* derived: asserted INTx inputs of each PIRQ */
     uint16_t isa;                               /* derived: the ISA inputs */
@@ -38,7 +42,7 @@ static unsigned pirq_of(unsigned pin)
 
 static void piix_update_irq(struct piix3_isa *p)
 {
-    uint16_t want = p->isa;
+    uint16_t want = (uint16_t)(p->isa | (p->ferr_irq ? BIT(FERR_IRQ) : 0));
     for (unsigned n = 0; n < 4; n++) {
         uint8_t route = p->pci.config[PIRQRC + n];
         if (p->count[n] && !(route & PIRQ_OFF))
@@ -53,13 +57,26 @@ static void piix_update_irq(struct piix3_isa *p)
         }
 }
 
+static void ferr_moved(struct piix3_isa *p, bool level)
+{
+    p->ferr_irq = level;
+    if (!level && p->ignoring) {
+        p->ignoring = false;
+        wire_set(&p->ignne, false);
+    }
+}
+
 static void piix_input(struct device *dev, unsigned pin, bool level)
 {
     struct piix3_isa *p = piix_of(dev);
     if (pin >= INPUTS || p->levels[pin] == level)
         return;
     p->levels[pin] = level;
-    if (pin >= ISA_IRQ0)
+    if (pin == FERR)
+        ferr_moved(p, level);
+    else if (pin >= A20_KEYBOARD)
+        wire_set(&p->a20m, p->levels[A20_KEYBOARD] || p->levels[A20_PORT92]);
+    else if (pin >= ISA_IRQ0)
         p->isa = (uint16_t)(p->isa ^ BIT(pin - ISA_IRQ0));
     else
         p->count[pirq_of(pin)] = (uint8_t)(p->count[pirq_of(pin)] + (level ? 1 : -1));
@@ -95,6 +112,25 @@ static void rc_write(void *chip, uint64_t offset, unsigned size, uint64_t value)
         machine_cpu_reset(p->dev.machine);
 }
 
+static uint64_t error_read(void *chip, uint64_t offset, unsigned size)
+{
+    (void)chip, (void)offset, (void)size;
+    return 0xff;
+}
+
+static void error_write(void *chip, uint64_t offset, unsigned size, uint64_t value)
+{
+    struct piix3_isa *p = chip;
+    (void)offset, (void)size, (void)value;
+    if (!p->ferr_irq)
+        return;
+    p->ferr_irq = false;
+    p->ignoring = true;
+    wire_set(&p->ignne, true);
+    piix_update_irq(p);
+}
+
+static const struct io_ops error_ops = { error_read, error_write, IO_8 };
 static const struct io_ops rc_ops = { rc_read, rc_write, IO_8 };
 
 static bool piix_init(struct device *dev, struct error *err)
@@ -118,6 +154,7 @@ static bool piix_init(struct device *dev, struct error *err)
     w[DLC] = 0x0f;
     memset(w + SMICNTL, 0xff, 16);
     space_map_io(dev->machine->ports, RC, 1, &rc_ops, p, 1);
+    space_map_io(dev->machine->ports, COPROCESSOR_ERROR, 1, &error_ops, p, 0);
     return true;
 }
 
@@ -140,6 +177,7 @@ static void piix_reset(struct device *dev, enum reset_kind kind)
     c[SMICNTL] = 0x08;
     c[SMICNTL + 8] = 0x0f;
     p->rc = 0;
+    p->ferr_irq = p->ignoring = false;
     piix_update_irq(p);
 }
 
@@ -151,6 +189,8 @@ static bool piix_restored(struct device *dev, unsigned version, struct error *er
     p->isa = 0;
     for (unsigned pin = 0; pin < INPUTS; pin++) {
         p->levels[pin] = !!p->levels[pin];
+        if (pin >= A20_KEYBOARD)
+            continue;
         if (pin >= ISA_IRQ0)
             p->isa |= (uint16_t)(p->levels[pin] << (pin - ISA_IRQ0));
         else
@@ -162,9 +202,12 @@ static bool piix_restored(struct device *dev, unsigned version, struct error *er
 
 static const struct state_field piix_state[] = {
     PCI_STATE(struct piix3_isa, pci), FIELD_ARRAY(struct piix3_isa, levels), FIELD(struct piix3_isa, rc),
-    FIELD(struct piix3_isa, driven), END
+    FIELD(struct piix3_isa, driven), FIELD(struct piix3_isa, ferr_irq), FIELD(struct piix3_isa, ignoring), END
 };
-static const struct pin piix_outputs[] = { PIN_ARRAY(struct piix3_isa, irq), PIN_ARRAY(struct piix3_isa, apic), END };
+static const struct pin piix_outputs[] = {
+    PIN_ARRAY(struct piix3_isa, irq), PIN_ARRAY(struct piix3_isa, apic), PIN(struct piix3_isa, a20m), PIN(struct piix3_isa, ignne),
+    END
+};
 
 const struct device_class piix3_isa_class = {
     .name = "piix3_isa", .summary = "PIIX3 ISA bridge, PCI interrupt router and reset control", .size = sizeof(struct piix3_isa),
