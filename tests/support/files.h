@@ -1,0 +1,15 @@
+/* Temporary folders and host programs for tests. */
+#ifndef TESTS_FILES_H
+#define TESTS_FILES_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+char *test_folder(void);                        /* a new one, below $TMPDIR; removed at exit of the test's process */
+char *test_path(const char *folder, const char *name);          /* static, good for the next 255 calls */
+bool test_program(const char *name);            /* is it on the PATH (with the sbin folders)? */
+int test_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));     /* by the shell, quietly; the exit status */
+void test_write(const char *path, const void *bytes, size_t length);
+uint8_t *test_read(const char *path, size_t *length);
+
+#endif
