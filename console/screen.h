@@ -1,0 +1,19 @@
+/* The guest's picture and its text screen, copied out under the machine lock. */
+#ifndef CONSOLE_SCREEN_H
+#define CONSOLE_SCREEN_H
+#include "hypervisor.h"
+
+/* A copy of the picture: width * height pixels, 00RRGGBBh, rows without gaps. */
+struct picture { uint32_t *pixels; unsigned width, height; struct rect changed; };
+
+/* Brings the copy up to date; `whole`: even what did not change. Returns whether anything changed. Takes the lock. */
+bool picture_update(struct picture *, struct machine *, bool whole);
+void picture_free(struct picture *);
+/* The screen as it is now, as a PNG file; a blank one is black. Takes the lock. */
+bool screen_save(struct machine *, const char *path, struct error *);
+/* Does one row of the text screen hold this UTF-8 text? Takes the lock. */
+bool screen_has(struct machine *, const char *text);
+/* The text screen as lines of UTF-8, blanks at their ends cut; NULL: not in a text mode. The caller frees it. */
+char *screen_text(struct machine *);
+
+#endif

@@ -1,0 +1,209 @@
+#include "console/steps.h"
+#include "console/control.h"
+#include "console/screen.h"
+#include <errno.h>
+#include <stdarg.h>
+
+/* --- steps ----------------------------------------------------------------------------------------------------------- */
+
+bool steps_watch_screen(const struct session *s)
+{
+    return s->step < s->options->steps.count && s->options->steps.items[s->step].kind == STEP_UNTIL;
+}
+
+bool steps_all_met(const struct session *s)
+{
+    size_t count = s->options->steps.count;
+
+    return count && s->step == count && s->options->steps.items[count - 1].kind == STEP_UNTIL;
+}
+
+const char *steps_unmet(const struct session *s)
+{
+    for (size_t i = s->step; i < s->options->steps.count; i++)
+        if (s->options->steps.items[i].kind == STEP_UNTIL)
+            return s->options->steps.items[i].text;
+    return NULL;
+}
+
+/* One step's try; true: done. */
+static bool step_try(struct session *s, const struct step *step)
+{
+    struct key_script script = { 0 };
+    struct error err;
+
+    if (step->kind == STEP_UNTIL)
+        return serial_has(&s->serial, step->text) || screen_has(s->machine, step->text);
+    if (typist_busy(&s->typist))
+        return false;
+    if (s->step_started)
+        return true;
+    if (step->kind == STEP_TYPE ? keys_from_text(&script, step->text, &err) : keys_from_name(&script, step->text, &err))
+        typist_start(&s->typist, &script);
+    s->step_started = true;
+    return !typist_busy(&s->typist);
+}
+
+void steps_advance(struct session *s)
+{
+    const struct step_list *list = &s->options->steps;
+
+    while (s->step < list->count && step_try(s, &list->items[s->step])) {
+        s->step++;
+        s->step_started = false;
+    }
+}
+
+/* --- stop ------------------------------------------------------------------------------------------------------------ */
+
+static bool has_button(const struct session *s)
+{
+    const char *acpi = profile_get(s->profile, "machine", "acpi");
+    struct profile_machine machine = { 0 };
+    struct error err;
+    bool on = true;
+
+    if (acpi && profile_apply(s->profile, "machine", profile_machine_properties, &machine, &err)) {
+        on = machine.acpi;
+        property_free(profile_machine_properties, &machine);
+    }
+    return on && s->stop.power_button;
+}
+
+/* Ctrl-Alt-Del makes many a system shut down and then reset: while stopping, a reset is the end. */
+static void reset_ends(struct session *s, bool ends)
+{
+    machine_lock(s->machine);
+    s->machine->stop_on_reset = ends || s->options->no_reboot;
+    machine_unlock(s->machine);
+}
+
+bool session_stop(struct session *s, struct error *err)
+{
+    int64_t now = host_now(), timeout = s->stop.timeout * NS_PER_S;
+    bool button = has_button(s), hands = *s->stop.keys || *s->stop.text;
+
+    if (s->stopping != STOPPING_NOT && s->stopping != STOPPING_FAILED)
+        return true;
+    if (!button && !hands)
+        return error_set(err, ENOTSUP, "the profile knows no way to shut this system down: leave it in its window, then end it "
+                         "with 'holdover kill %s'", s->name);
+    s->stop_deadline = now + timeout;
+    if (button) {
+        session_power_button(s);
+        s->stopping = hands ? STOPPING_BUTTON : STOPPING_WAIT;
+        s->stop_next = hands ? now + timeout / 3 : s->stop_deadline;
+    } else {
+        s->stopping = STOPPING_BUTTON;
+        s->stop_next = now;
+    }
+    session_notice(s, "asked to shut down; waiting up to %u s", s->stop.timeout);
+    return true;
+}
+
+static void stop_by_hand(struct session *s)
+{
+    struct key_script script = { 0 };
+    struct error err;
+
+    if (!keys_from_list(&script, s->stop.keys, &err) || !keys_from_text(&script, s->stop.text, &err))
+        session_notice(s, "the profile's [stop]: %s", err.text);
+    reset_ends(s, true);
+    if (script.count)
+        typist_start(&s->typist, &script);
+    keys_free(&script);
+}
+
+void stop_advance(struct session *s)
+{
+    char sentence[NOTICE_SIZE];
+
+    if (s->stopping == STOPPING_NOT || s->stopping == STOPPING_FAILED || host_now() < s->stop_next)
+        return;
+    if (s->stopping == STOPPING_BUTTON) {
+        if (typist_busy(&s->typist))
+            return;
+        stop_by_hand(s);
+        s->stopping = STOPPING_WAIT;
+        s->stop_next = s->stop_deadline;
+        return;
+    }
+    s->stopping = STOPPING_FAILED;
+    reset_ends(s, false);
+    snprintf(sentence, sizeof(sentence), "%s did not shut down within %u s and goes on; 'holdover kill %s' ends it by force",
+             s->name, s->stop.timeout, s->name);
+    session_notice(s, "%s", sentence);
+    control_stopped(s->control, false, sentence);
+}
+
+/* --- actions --------------------------------------------------------------------------------------------------------- */
+
+void session_kill(struct session *s)
+{
+    s->killed = true;
+    s->finished = true;
+}
+
+void session_notice(struct session *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    pthread_mutex_lock(&s->notice_lock);
+    va_start(ap, fmt);
+    vsnprintf(s->notice, sizeof(s->notice), fmt, ap);
+    va_end(ap);
+    pthread_mutex_unlock(&s->notice_lock);
+}
+
+static bool start_typing(struct session *s, struct key_script *script, bool made, struct error *err)
+{
+    if (made && typist_busy(&s->typist))
+        made = error_set(err, EBUSY, "%s is still being typed to: try again in a moment", s->name);
+    if (made)
+        typist_start(&s->typist, script);
+    keys_free(script);
+    return made;
+}
+
+bool session_type(struct session *s, const char *text, struct error *err)
+{
+    struct key_script script = { 0 };
+
+    return start_typing(s, &script, keys_from_text(&script, text, err), err);
+}
+
+bool session_key(struct session *s, const char *name, struct error *err)
+{
+    struct key_script script = { 0 };
+
+    return start_typing(s, &script, keys_from_list(&script, name, err), err);
+}
+
+void session_chord(struct session *s, const char *name)
+{
+    struct error err;
+
+    if (!session_key(s, name, &err))
+        session_notice(s, "%s", err.text);
+}
+
+bool session_media(struct session *s, const char *drive, const char *file, struct error *err)
+{
+    enum medium_kind kind = !strncmp(drive, "cdrom", 5) ? MEDIUM_CDROM : MEDIUM_FLOPPY;
+    struct block *b = NULL;
+    bool ok;
+
+    if (file && !(b = setup_medium(file, kind, err)))
+        return false;
+    machine_lock(s->machine);
+    ok = machine_media(s->machine, drive, b, err);
+    machine_unlock(s->machine);
+    return ok;
+}
+
+void session_power_button(struct session *s)
+{
+    machine_lock(s->machine);
+    machine_power_button(s->machine);
+    machine_unlock(s->machine);
+}

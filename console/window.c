@@ -1,0 +1,331 @@
+/* The window's picture: the guest's screen with the tube's aspect, a menu bar above it and a status line below.
+ *
+ * A PC's picture is 4:3 whatever its pixels: 720 x 400 text is stretched upwards. "Sharp" enlarges each pixel by a whole number in
+ * both directions, nearest neighbour, and squeezes only the last fraction of the height smoothly; where the height
+ * comes out whole nothing is squeezed. "Smooth" fills the window. */
+#include "console/window_parts.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum { FRAME_NS = 16000000, SECOND_NS = 1000000000, BUSY_NS = 120000000, LEAST_W = 480, LEAST_H = 360, ZOOM_MAX = 16 };
+static const int64_t notice_ns = 8ll * SECOND_NS;
+
+/* --- layout ---------------------------------------------------------------------------------------------------------- */
+
+static struct rect aspect_of(struct window *w)
+{
+    struct machine *m = w->session->machine;
+    struct rect a = { .w = (uint16_t)w->picture.width, .h = (uint16_t)w->picture.height };
+
+    machine_lock(m);
+    if (m->display.aspect)
+        a = m->display.aspect(m->display.chip);
+    machine_unlock(m);
+    return a.w && a.h ? a : (struct rect){ .w = 4, .h = 3 };
+}
+
+static int bars(const struct window *w)
+{
+    return w->full_screen ? 0 : UI_BAR_H;
+}
+
+/* The size in which each pixel is `zoom` wide. */
+static void zoomed(struct window *w, struct rect aspect, int zoom, int *width, int *height)
+{
+    *width = w->screen_w * zoom;
+    *height = *width * aspect.h / aspect.w;
+}
+
+static void place_picture(struct window *w)
+{
+    struct rect a = aspect_of(w);
+    int width, height, room_w, room_h, pw, ph, zoom = 1;
+
+    SDL_GetRendererOutputSize(w->renderer, &width, &height);
+    room_w = width;
+    room_h = MAX(1, height - 2 * bars(w));
+    pw = MIN(room_w, room_h * a.w / a.h);
+    ph = pw * a.h / a.w;
+    if (!w->smooth) {
+        while (zoom < ZOOM_MAX && w->screen_w * (zoom + 1) <= pw)
+            zoom++;
+        if (w->screen_w * zoom <= pw)
+            zoomed(w, a, zoom, &pw, &ph);
+    }
+    w->shown = (SDL_Rect){ (room_w - pw) / 2, bars(w) + (room_h - ph) / 2, pw, MAX(1, ph) };
+}
+
+/* A new video mode: the window takes the picture's own size unless the user has given it one. */
+static void natural_size(struct window *w)
+{
+    int width, height, zoom = w->screen_w <= 400 ? 2 : 1;
+
+    if (w->user_size || w->full_screen)
+        return;
+    zoomed(w, aspect_of(w), zoom, &width, &height);
+    SDL_SetWindowSize(w->window, MAX(width, LEAST_W), MAX(height, LEAST_H) + 2 * UI_BAR_H);
+}
+
+/* --- picture --------------------------------------------------------------------------------------------------------- */
+
+static bool screen_texture(struct window *w)
+{
+    if (w->screen && w->screen_w == (int)w->picture.width && w->screen_h == (int)w->picture.height)
+        return true;
+    if (w->screen)
+        SDL_DestroyTexture(w->screen);
+    w->screen_w = (int)w->picture.width;
+    w->screen_h = (int)w->picture.height;
+    w->screen = SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_STREAMING, w->screen_w, w->screen_h);
+    w->picture.changed = (struct rect){ 0, 0, (uint16_t)w->screen_w, (uint16_t)w->screen_h };
+    if (w->screen)
+        natural_size(w);
+    return w->screen;
+}
+
+static void update_texture(struct window *w)
+{
+    struct rect c = w->picture.changed;
+    SDL_Rect r = { c.x, c.y, c.w, c.h };
+
+    if (screen_texture(w)) {
+        c = w->picture.changed;
+        r = (SDL_Rect){ c.x, c.y, c.w, c.h };
+        SDL_UpdateTexture(w->screen, &r, w->picture.pixels + (size_t)c.y * w->picture.width + c.x,
+                          (int)(w->picture.width * sizeof(uint32_t)));
+    }
+}
+
+/* Enlarges by whole numbers into a second texture, when the height is then squeezed. */
+static SDL_Texture *sharpened(struct window *w)
+{
+    int width = w->shown.w, height = (w->shown.h + w->screen_h - 1) / w->screen_h * w->screen_h;
+
+    if (!w->sharp || w->sharp_w != width || w->sharp_h != height) {
+        if (w->sharp)
+            SDL_DestroyTexture(w->sharp);
+        w->sharp = SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_TARGET, width, height);
+        w->sharp_w = width;
+        w->sharp_h = height;
+    }
+    if (!w->sharp || SDL_SetRenderTarget(w->renderer, w->sharp))
+        return w->screen;
+    SDL_SetTextureScaleMode(w->screen, SDL_ScaleModeNearest);
+    SDL_RenderCopy(w->renderer, w->screen, NULL, NULL);
+    SDL_SetRenderTarget(w->renderer, NULL);
+    SDL_SetTextureScaleMode(w->sharp, SDL_ScaleModeLinear);
+    return w->sharp;
+}
+
+static void draw_picture(struct window *w)
+{
+    SDL_Texture *from = w->screen;
+
+    if (!from)
+        return;
+    place_picture(w);
+    if (w->smooth || w->shown.w < w->screen_w)
+        SDL_SetTextureScaleMode(from, SDL_ScaleModeLinear);
+    else if (w->shown.h % w->screen_h == 0)
+        SDL_SetTextureScaleMode(from, SDL_ScaleModeNearest);
+    else
+        from = sharpened(w);
+    SDL_SetRenderDrawColor(w->renderer, 0, 0, 0, 255);
+    SDL_RenderClear(w->renderer);
+    SDL_RenderCopy(w->renderer, from, NULL, &w->shown);
+}
+
+/* --- bars ------------------------------------------------------------------------------------------------------------ */
+
+static const char *hint(struct window *w)
+{
+    if (w->captured)
+        return "Ctrl+Alt frees the mouse";
+    return window_absolute(w) ? "Ctrl+Alt+M: menu" : "click the picture to capture the mouse";
+}
+
+static void draw_bars(struct window *w)
+{
+    int width, height, y, x;
+    char load[32];
+    const char *right = hint(w);
+
+    SDL_GetRendererOutputSize(w->renderer, &width, &height);
+    y = height - UI_BAR_H + (UI_BAR_H - UI_CELL_H) / 2 + 1;
+    ui_box(&w->ui, (SDL_Rect){ 0, 0, width, UI_BAR_H }, UI_BACK);
+    ui_box(&w->ui, (SDL_Rect){ 0, height - UI_BAR_H, width, UI_BAR_H }, UI_BACK);
+    ui_text(&w->ui, 8, (UI_BAR_H - UI_CELL_H) / 2 + 1, UI_INK, "Menu", 4);
+    x = 8 + 6 * UI_CELL_W;
+    ui_text(&w->ui, x, (UI_BAR_H - UI_CELL_H) / 2 + 1, UI_DIM, w->notice_until ? w->notice : w->session->name,
+            MAX(0, (width - x) / UI_CELL_W));
+    snprintf(load, sizeof(load), "load %u%%", w->load);
+    ui_box(&w->ui, (SDL_Rect){ 8, y + 1, 12, 12 }, w->busy_until ? UI_BUSY : UI_PANEL);
+    x = ui_text(&w->ui, 28, y, w->busy_until ? UI_INK : UI_DIM, "disk", 4) + UI_CELL_W;
+    x = ui_text(&w->ui, x, y, UI_DIM, load, 12);
+    if (x + UI_CELL_W + ui_width(right) < width)
+        ui_text(&w->ui, width - 8 - ui_width(right), y, w->captured ? UI_BUSY : UI_DIM, right, 64);
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage use;
+
+    getrusage(RUSAGE_SELF, &use);
+    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) + (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
+/* What the bars show: drive light, load, notice. */
+static void update_status(struct window *w, int64_t now)
+{
+    unsigned activity = atomic_load(&w->session->activity);
+
+    if (activity != w->activity) {
+        w->activity = activity;
+        w->dirty |= !w->busy_until;
+        w->busy_until = now + BUSY_NS;
+    } else if (w->busy_until && now >= w->busy_until) {
+        w->busy_until = 0;
+        w->dirty = true;
+    }
+    if (now - w->second >= SECOND_NS) {
+        double cpu = cpu_seconds(), part = (cpu - w->cpu_seconds) / ((double)(now - w->second) / 1e9);
+        unsigned load = (unsigned)(part * 100 + 0.5);
+        w->dirty |= load != w->load;
+        w->load = load;
+        w->cpu_seconds = cpu;
+        w->second = now;
+    }
+    pthread_mutex_lock(&w->session->notice_lock);
+    if (w->session->notice[0]) {
+        memcpy(w->notice, w->session->notice, sizeof(w->notice));
+        w->session->notice[0] = 0;
+        w->notice_until = now + notice_ns;
+        w->dirty = true;
+    }
+    pthread_mutex_unlock(&w->session->notice_lock);
+    if (w->notice_until && now >= w->notice_until) {
+        w->notice_until = 0;
+        w->dirty = true;
+    }
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------ */
+
+void window_title(struct window *w)
+{
+    snprintf(w->title, sizeof(w->title), "%s \xe2\x80\x94 Holdover%s", w->session->name,
+             w->captured ? " (Ctrl+Alt frees the mouse)" : "");
+    SDL_SetWindowTitle(w->window, w->title);
+}
+
+static void window_start_settings(struct window *w)
+{
+    struct profile_window settings = { 0 };
+    struct error err;
+
+    if (!profile_apply(w->session->profile, "window", profile_window_properties, &settings, &err))
+        return;
+    w->smooth = !strcmp(settings.scale, "smooth");
+    if (settings.fullscreen && !SDL_SetWindowFullscreen(w->window, SDL_WINDOW_FULLSCREEN_DESKTOP))
+        w->full_screen = true;
+    property_free(profile_window_properties, &settings);
+}
+
+struct window *window_open(struct session *s, struct error *err)
+{
+    struct window *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        abort();
+    w->session = s;
+    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
+    SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+    SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0");
+    if (SDL_InitSubSystem(SDL_INIT_VIDEO)) {
+        error_set(err, ENODEV, "no window can be opened (%s): use --headless", SDL_GetError());
+        free(w);
+        return NULL;
+    }
+    SDL_StopTextInput();
+    w->window = SDL_CreateWindow(s->name, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720, 540 + 2 * UI_BAR_H,
+                                 SDL_WINDOW_RESIZABLE);
+    if (w->window)
+        w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_TARGETTEXTURE);
+    if (!w->renderer && w->window)
+        w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
+    if (!w->renderer || !ui_open(&w->ui, w->renderer)) {
+        error_set(err, ENODEV, "no window can be opened (%s): use --headless", SDL_GetError());
+        window_close(w);
+        return NULL;
+    }
+    SDL_SetWindowMinimumSize(w->window, LEAST_W, LEAST_H);
+    SDL_EventState(SDL_DROPFILE, SDL_ENABLE);
+    window_start_settings(w);
+    window_title(w);
+    w->whole = w->dirty = true;
+    w->second = host_now();
+    w->cpu_seconds = cpu_seconds();
+    return w;
+}
+
+static void draw(struct window *w)
+{
+    int width, height;
+
+    if (picture_update(&w->picture, w->session->machine, w->whole)) {
+        update_texture(w);
+        w->dirty = true;
+    }
+    w->whole = false;
+    if (!w->dirty)
+        return;
+    w->dirty = false;
+    draw_picture(w);
+    if (!w->full_screen)
+        draw_bars(w);
+    if (w->menu.open) {
+        SDL_GetRendererOutputSize(w->renderer, &width, &height);
+        menu_draw(&w->menu, &w->ui, width, height);
+    }
+    SDL_RenderPresent(w->renderer);
+}
+
+void window_step(struct window *w, int timeout_ms)
+{
+    int64_t now = host_now();
+    SDL_Event e;
+
+    if (now - w->frame < FRAME_NS)
+        timeout_ms = MIN(timeout_ms, (int)((FRAME_NS - (now - w->frame)) / 1000000 + 1));
+    else
+        timeout_ms = 0;
+    if (timeout_ms ? SDL_WaitEventTimeout(&e, timeout_ms) : SDL_PollEvent(&e))
+        do
+            window_event(w, &e);
+        while (SDL_PollEvent(&e));
+    now = host_now();
+    if (now - w->frame < FRAME_NS)
+        return;
+    w->frame = now;
+    update_status(w, now);
+    draw(w);
+}
+
+void window_close(struct window *w)
+{
+    if (!w)
+        return;
+    picture_free(&w->picture);
+    ui_close(&w->ui);
+    if (w->sharp)
+        SDL_DestroyTexture(w->sharp);
+    if (w->screen)
+        SDL_DestroyTexture(w->screen);
+    if (w->renderer)
+        SDL_DestroyRenderer(w->renderer);
+    if (w->window)
+        SDL_DestroyWindow(w->window);
+    SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    free(w);
+}
