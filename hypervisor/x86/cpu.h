@@ -68,7 +68,12 @@ struct cpu_pins {
 enum cpu_pin { CPU_INTR, CPU_NMI, CPU_SMI, CPU_A20, CPU_INIT, CPU_IGNNE };
 
 /* cpu->pending: why the engine must leave its fast loop at the next instruction boundary. Atomic: any thread may set bits. */
-enum { PENDING_INTR = 1, PENDING_NMI = 2, PENDING_KICK = 4, PENDING_APIC = 8, PENDING_INIT = 16, PENDING_SMI = 32 };
+enum { PENDING_INTR = 1, PENDING_NMI = 2, PENDING_KICK = 4, PENDING_APIC = 8, PENDING_INIT = 16, PENDING_SMI = 32,
+       PENDING_MAP = 64,                        /* the memory map or A20 changed: drop translations */
+       PENDING_DEBUG = 128,                     /* tlb->dr6_hits is not 0 */
+       PENDING_CODE = 256 };                    /* the engine's own: decoded code was written by a device */
+/* cpu->pin_levels, above the levels: edges that wait. */
+enum { LATCHED_NMI = 1 << 16 };
 
 struct tlb;                                     /* x86/mmu.h */
 struct apic;                                    /* x86/apic.c */
@@ -168,6 +173,15 @@ void cpu_deliver(struct cpu *, int vector, enum delivery, bool has_error, uint32
 /* At an instruction boundary: takes NMI, INTR/APIC interrupts, INIT if they may be taken now; wakes from HLT. */
 void cpu_service_pending(struct cpu *);
 bool cpu_interrupt_ready(struct cpu *);         /* would cpu_service_pending take something? (wakes a halted CPU) */
+/* As cpu_deliver for INT n, INT3, INTO and INT1 (kind): `next` is saved; cpu->eip, the instruction itself, is saved by a fault. */
+void cpu_interrupt(struct cpu *, int vector, enum delivery kind, uint32_t next);
+/* INT n in V86 mode through the 8086 program's own table (VME). May fault, by longjmp. */
+void cpu_interrupt_v86(struct cpu *, uint8_t vector, uint32_t next);
+void cpu_recheck(struct cpu *);                 /* IF, TPR, NMI blocking moved: sets the pending bits that now matter */
+/* Must the engine look at each instruction? TF, RF (cleared after the instruction), enabled breakpoints, an inhibited interrupt. */
+static inline bool cpu_step_wise(const struct cpu *c) { return c->eflags & (FLAG_TF | FLAG_RF) || c->dr[7] & 0xff || c->shadow; }
+/* Before an instruction when cpu_step_wise(): a code breakpoint at cs:eip delivers its #DB; true if so. */
+bool cpu_code_breakpoint(struct cpu *);
 /* #DB after an instruction: TF, data breakpoints collected in dr6_hits by the mmu, task-switch T bit. */
 void cpu_debug_trap(struct cpu *, uint32_t dr6_bits);
 
@@ -176,5 +190,17 @@ void cpu_reset(struct cpu *, enum reset_kind);  /* POWER/HARD, or SOFT = INIT */
 void cpu_pend(struct cpu *, unsigned bits);     /* [any thread] sets pending bits and wakes a halted CPU */
 int64_t cpu_time(const struct cpu *);           /* guest ns now */
 uint64_t cpu_tsc(const struct cpu *);
+
+/* --- x86/cpuid.c, x86/msr.c, x86/control.c -------------------------------------------------------------------- */
+enum { DR6_FIXED = (int)0xffff0ff0, DR6_BD = 1 << 13, DR6_BS = 1 << 14, DR6_BT = 1 << 15, DR7_FIXED = 1 << 10, DR7_GD = 1 << 13 };
+bool cpu_model_apply(struct cpu *, struct error *);     /* model_name and features_text into model, features and what follows */
+void cpu_model_names(char *text, size_t size);          /* "386, 486, ..." */
+void cpu_cpuid(const struct cpu *, uint32_t leaf, uint32_t out[4]);     /* EAX EBX ECX EDX */
+uint32_t cpu_signature(const struct cpu *);             /* family, model, stepping: EDX after RESET */
+bool cpu_msr_read(struct cpu *, uint32_t index, uint64_t *value);       /* false: #GP */
+bool cpu_msr_write(struct cpu *, uint32_t index, uint64_t value);
+void msr_reset(struct cpu *);
+/* MOV to a control register, with all its checks (cpu_raise) and consequences. */
+void control_write_cr0(struct cpu *, uint32_t), control_write_cr3(struct cpu *, uint32_t), control_write_cr4(struct cpu *, uint32_t);
 
 #endif

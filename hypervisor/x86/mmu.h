@@ -20,6 +20,7 @@ struct tlb {
     struct tlb_entry kernel[TLB_SIZE], user[TLB_SIZE];
     uint32_t dr6_hits;                          /* data breakpoints met by the instruction (slow path), bits 0-3 */
     uint64_t misses;
+    uint32_t flushes;                           /* grows whenever a translation may have been forgotten: engines compare it */
 };
 static inline struct tlb_entry *tlb_slot(const struct cpu *c, uint32_t linear)
 {
@@ -41,6 +42,8 @@ void mmu_write_system(struct cpu *, uint32_t linear, unsigned size, uint32_t val
 void mmu_check_write(struct cpu *, uint32_t linear, unsigned length);       /* raises what a write would; writes nothing */
 /* Translates for execution; raises #PF with I/D as the model has it. Returns the physical address. */
 uint64_t mmu_fetch(struct cpu *, uint32_t linear);
+/* The same, with the host memory behind the byte and the rest of its page, or NULL: not RAM. */
+uint64_t mmu_fetch_host(struct cpu *, uint32_t linear, const uint8_t **host);
 /* For debuggers and tests: no fault, no A/D bits. false: not mapped. */
 bool mmu_probe(struct cpu *, uint32_t linear, uint64_t *physical);
 
@@ -48,6 +51,14 @@ bool mmu_probe(struct cpu *, uint32_t linear, uint64_t *physical);
 uint32_t segment_check(struct cpu *, unsigned seg, uint32_t offset, unsigned size, bool write);
 /* #AC when AM, AC and CPL 3 say so. Called by slow paths only: when alignment checks are on the TLB holds nothing for user
  * pages' misaligned accesses (tags are compared with the offset's low bits; see mmu.c). */
+
+void mmu_check_system(struct cpu *, uint32_t linear, unsigned length, bool write);  /* as CPL 0: raises, accesses nothing */
+/* PAE: reads the four entries that CR3 points at, or #GP(0) without a change [SDM3A, 4.4.1]. */
+void mmu_load_pdptes(struct cpu *, uint32_t cr3);
+/* DR7's enabled breakpoints met by [address, address + size); kinds: bit per DR7.R/W value (1 execute, 2 write, 4 port, 8 any data). */
+unsigned mmu_breakpoints(const struct cpu *, uint32_t address, uint32_t size, unsigned kinds);
+bool mmu_create(struct cpu *, struct error *);
+void mmu_destroy(struct cpu *);
 
 /* Called by the slow paths (mmu.c) when a write touches a page that holds decoded or translated code. */
 void cpu_code_written(struct cpu *, uint64_t physical, uint64_t length);

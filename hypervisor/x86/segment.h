@@ -14,6 +14,31 @@ void segment_update(struct cpu *, enum segment_register);       /* recomputes re
 void segment_mode_changed(struct cpu *);        /* after CR0.PE, VM or CPL moved: segment_update all, TLB set */
 bool descriptor_fetch(struct cpu *, uint16_t selector, struct descriptor *);    /* false: outside the table */
 
+/* The parts of the above that transfers and task switches are made of. */
+void descriptor_segment(const struct descriptor *, uint16_t selector, struct segment *);
+void descriptor_set_accessed(struct cpu *, uint16_t selector, struct descriptor *);     /* in memory, if it is clear */
+void descriptor_write_high(struct cpu *, uint16_t selector, uint32_t high);             /* second dword: busy bits */
+_Noreturn void raise_selector(struct cpu *, enum exception, uint16_t selector);         /* error code: selector without RPL */
+void segment_set(struct cpu *, enum segment_register, const struct segment *);          /* commits, with segment_update */
+void segment_set_null(struct cpu *, enum segment_register, uint16_t selector);
+void segment_drop_inner(struct cpu *);          /* a return outwards: nulls data segments that the new CPL may not use */
+/* A stack segment for privilege `level`; `fault` is raised for what is wrong with it (#TS or #GP), #SS if not present. */
+void segment_check_stack(struct cpu *, uint16_t selector, unsigned level, enum exception fault, struct segment *);
+/* A stack being pushed to before it is committed. `error`: selector for #SS. system: accesses as CPL 0. */
+struct stack { struct segment seg; uint32_t esp; uint16_t error; bool system; };
+void stack_push(struct cpu *, struct stack *, uint32_t value, unsigned size);
+uint32_t stack_read(struct cpu *, uint32_t offset, unsigned size);      /* at eSP + offset of the present stack */
+static inline struct stack stack_present(const struct cpu *c)
+{
+    return (struct stack){ c->seg[SS], c->gpr[ESP], 0, false };
+}
+void stack_commit(struct cpu *, const struct stack *);  /* ESP by the stack's size */
+uint32_t tss_read(struct cpu *, uint32_t offset, unsigned size);        /* no limit check */
+/* The stack that a change to an inner `level` uses, from the TSS; checked, not committed. */
+void tss_inner_stack(struct cpu *, unsigned level, struct stack *);
+/* VME: must INT n in V86 mode go to the 8086 program's own handler [SDM3B, 20.3]? */
+bool tss_redirects(struct cpu *, uint8_t vector);
+
 /* Far transfers; `next` is the return EIP, `big` the operand size. They end with cs:eip loaded and nothing else to do. */
 void far_jump(struct cpu *, uint16_t selector, uint32_t offset, bool big, uint32_t next);
 void far_call(struct cpu *, uint16_t selector, uint32_t offset, bool big, uint32_t next);
