@@ -63,6 +63,8 @@ void machine_free(struct machine *m)
     if (!m)
         return;
     loop_stop(m->loop);
+    if (m->board_stop)
+        m->board_stop(m);
     loop_drain(m->loop);
     for (struct device *d = m->devices, *next; d; d = next) {
         next = d->next;

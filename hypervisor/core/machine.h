@@ -42,6 +42,7 @@ struct machine {
     void *board;                                /* the board's own */
     bool (*reset_resumes)(struct machine *);    /* would this CPU reset be resumed by the firmware (CMOS 0Fh)? may be NULL */
     void (*board_reset)(struct machine *, enum reset_kind);     /* after all devices were reset; may be NULL */
+    void (*board_stop)(struct machine *);       /* before the devices go: ends what works for them; may be NULL */
     void (*board_free)(struct machine *);
 };
 
