@@ -1,0 +1,319 @@
+/* The i440FX PC: which chips there are, and how their pins are connected. Nothing is modelled here.
+ *
+ * ISA interrupts run through the PIIX3, which ORs PCI's onto them and feeds both the 8259 pair and the I/O APIC. */
+#include "boards/i440fx.h"
+#include "devices/dma.h"
+#include "devices/i82093aa.h"
+#include "devices/i8254.h"
+#include "devices/i8259.h"
+#include "devices/port61.h"
+#include "devices/ps2.h"
+#include "engine/engine.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ISA_IRQ0 = 128, A20_KEYBOARD = 144, A20_PORT92 = 145, FERR = 146 };  /* inputs of the PIIX3 */
+#define VGA_FIRMWARE "/usr/share/seabios/vgabios-stdvga.bin"
+
+/* Adds a device with the board's options, then those of the profile's section of the same name. */
+__attribute__((format(printf, 5, 6)))
+static struct device *add(struct board *b, const char *class, const char *id, struct error *err, const char *fmt, ...)
+{
+    char options[1024];
+    va_list args;
+    va_start(args, fmt);
+    size_t n = (size_t)vsnprintf(options, sizeof(options), fmt, args);
+    va_end(args);
+    const struct profile *p = b->config->profile;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct setting *s = &p->settings[i];
+        if (strcmp(s->section, id))
+            continue;
+        if (strchr(s->value, ',') || n + strlen(s->key) + strlen(s->value) + 3 > sizeof(options)) {
+            error_set(err, EINVAL, "[%s] %s: the value has a comma or is too long; choose another", id, s->key);
+            return NULL;
+        }
+        n += (size_t)sprintf(options + n, ",%s=%s", s->key, s->value);
+    }
+    return machine_add(b->machine, class, id, options, err);
+}
+
+/* A wire that cannot be connected is a mistake in this file. */
+static void wire(struct board *b, const char *from, const char *output, const char *to, unsigned pin)
+{
+    bool connected = machine_wire(b->machine, from, output, to, pin);
+    assert(connected);
+    (void)connected;
+}
+
+static void wire_irq(struct board *b, const char *from, const char *output, unsigned irq)
+{
+    wire(b, from, output, "piix3", ISA_IRQ0 + irq);
+}
+
+static bool add_bridges(struct board *b, struct error *err)
+{
+    return add(b, "pci", "pci0", err, "%s", "") &&
+           add(b, "i82441fx", "pmc", err, "low=%llu", (unsigned long long)b->low) &&
+           add(b, "piix3_isa", "piix3", err, "%s", "") &&
+           (b->pic = add(b, "i8259", "pic1", err, "%s", "")) &&
+           add(b, "i8259", "pic2", err, "iobase=0xa0,elcr_port=0x4d1,master=off") &&
+           (b->ioapic = add(b, "i82093aa", "ioapic", err, "%s", ""));
+}
+
+static void wire_interrupts(struct board *b)
+{
+    char output[16];
+    for (unsigned n = 0; n < 16; n++) {
+        if (n == 2)
+            continue;
+        snprintf(output, sizeof(output), "irq%u", n);
+        wire(b, "piix3", output, n < 8 ? "pic1" : "pic2", n & 7);
+        snprintf(output, sizeof(output), "apic%u", n);
+        wire(b, "piix3", output, "ioapic", n ? n : 2);  /* the timer is at INTIN2, as the firmware's tables say */
+    }
+    wire(b, "pic2", "int", "pic1", 2);
+    i8259_cascade(b->pic, machine_find(b->machine, "pic2"));
+}
+
+static bool add_system(struct board *b, struct error *err)
+{
+    struct device *pit, *port61;
+    if (!(pit = add(b, "i8254", "pit", err, "%s", "")) || !(port61 = add(b, "port61", "port61", err, "%s", "")) ||
+        !add(b, "speaker", "speaker", err, "%s", "") || !add(b, "i8237", "dma", err, "%s", "") ||
+        !(b->cmos = add(b, "mc146818", "rtc", err, "%s", "")) || !add(b, "port92", "port92", err, "%s", ""))
+        return false;
+    wire_irq(b, "pit", "out0", 0);
+    wire(b, "pit", "out2", "port61", PORT61_OUT2);
+    wire(b, "pic1", "ack0", "pit", I8254_ACK0);
+    wire(b, "ioapic", "ack2", "pit", I8254_ACK0);
+    wire(b, "port61", "gate2", "pit", I8254_GATE2);
+    wire(b, "port61", "speaker", "speaker", SPEAKER_IN);
+    port61_connect(port61, i8254_out2, pit);
+    wire_irq(b, "rtc", "irq", 8);
+    wire(b, "rtc", "nmi_off", "port61", PORT61_NMI_OFF);
+    wire(b, "port92", "a20", "piix3", A20_PORT92);
+    return true;
+}
+
+static bool add_keyboard(struct board *b, struct error *err)
+{
+    struct device *kbc = add(b, "i8042", "kbc", err, "%s", "");
+    struct device *keyboard = kbc ? add(b, "ps2_keyboard", "keyboard", err, "%s", "") : NULL;
+    struct device *mouse = keyboard ? add(b, "ps2_mouse", "mouse", err, "%s", "") : NULL;
+    if (!mouse)
+        return false;
+    ps2_keyboard_plug(keyboard, i8042_port(kbc, 0));
+    ps2_mouse_plug(mouse, i8042_port(kbc, 1));
+    wire_irq(b, "kbc", "irq1", 1);
+    wire_irq(b, "kbc", "irq12", 12);
+    wire(b, "kbc", "a20", "piix3", A20_KEYBOARD);
+    return true;
+}
+
+static bool add_power(struct board *b, struct error *err)
+{
+    bool acpi = b->machine_profile.acpi;
+    b->pm = add(b, "piix4_pm", "pm", err, "acpi=%s,serial=2", acpi ? "on" : "off");
+    if (!b->pm || !add(b, "bochs_shutdown", "shutdown", err, "%s", ""))
+        return false;
+    wire_irq(b, "pm", "sci", 9);
+    return true;
+}
+
+static bool add_ports(struct board *b, struct error *err)
+{
+    const struct machine_config *config = b->config;
+    if (!add(b, "ns16550a", "serial0", err, "iobase=0x3f8,port=0") || !add(b, "ns16550a", "serial1", err, "iobase=0x2f8,port=1") ||
+        !add(b, "debugcon", "debugcon", err, "%s", "") || !(b->fw_cfg = add(b, "fw_cfg", "fw_cfg", err, "%s", "")))
+        return false;
+    wire_irq(b, "serial0", "irq", 4);
+    wire_irq(b, "serial1", "irq", 3);
+    if (config->debug_port && config->debug_port != 0x402 &&
+        !add(b, "debugcon", "debugport", err, "iobase=%u", config->debug_port))
+        return false;
+    return !b->machine_profile.debug_exit || add(b, "isa_exit", "exit", err, "%s", "");
+}
+
+static bool add_video(struct board *b, struct error *err)
+{
+    const char *rom = b->config->vga_firmware ? b->config->vga_firmware : b->machine_profile.vga_firmware;
+    if (!rom || !*rom)
+        rom = VGA_FIRMWARE;
+    if (strchr(rom, ','))
+        return error_set(err, EINVAL, "the path of the video BIOS %s must not have a comma", rom);
+    return add(b, "bochs_vga", "vga", err, "slot=2,romfile=%s", rom);
+}
+
+/* --- drives --------------------------------------------------------------------------------------------------- */
+
+struct drive *board_drive(struct board *b, const char *id)
+{
+    for (unsigned n = 0; n < b->drives; n++)
+        if (!strcmp(b->drive[n].id, id))
+            return &b->drive[n];
+    return NULL;
+}
+
+static bool drive_add(struct board *b, const char *id, struct device *dev, unsigned unit, bool removable, struct block *block,
+                      struct error *err)
+{
+    struct drive *d = &b->drive[b->drives];
+    assert(b->drives < DRIVES_MAX);
+    *d = (struct drive){ .dev = dev, .unit = unit, .removable = removable };
+    snprintf(d->id, sizeof(d->id), "%s", id);
+    b->drives++;
+    if (!block)
+        return true;
+    d->block = block;
+    block_attach(block, b->pool);
+    return dev->class->media(dev, unit, block, err);
+}
+
+/* CMOS drive types: 1 360K, 2 1.2M, 3 720K, 4 1.44M, 5 2.88M. The drive is the least modern that takes the medium. */
+static unsigned floppy_type(const struct block *medium)
+{
+    if (!medium)
+        return 4;
+    switch (medium->size >> 10) {
+    case 160: case 180: case 320: case 360: case 1200: return 2;
+    case 2880: return 5;
+    default: return 4;
+    }
+}
+
+static bool add_floppies(struct board *b, struct error *err)
+{
+    const struct machine_config *config = b->config;
+    unsigned type[MACHINE_FLOPPIES] = { floppy_type(config->floppy[0].block),
+                                        config->floppy[1].block ? floppy_type(config->floppy[1].block) : 0 };
+    if (config->no_floppy)
+        type[0] = type[1] = 0;
+    struct device *fdc = add(b, "i82077", "fdc", err, "drive0=%u,drive1=%u", type[0], type[1]);
+    if (!fdc)
+        return false;
+    wire_irq(b, "fdc", "irq", 6);
+    b->cmos_value[0x10] = (uint8_t)(type[0] << 4 | type[1]);
+    for (unsigned n = 0; n < MACHINE_FLOPPIES; n++) {
+        char id[] = "floppy0";
+        id[6] = (char)('0' + n);
+        if (type[n] && !drive_add(b, id, fdc, n, true, config->floppy[n].block, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_disk(struct board *b, unsigned n, unsigned place, struct error *err)
+{
+    struct block *medium = b->config->disk[n].block;
+    struct board_disk *k = &b->disk[n];
+    char id[] = "ide0-0", serial[24];
+    id[3] = (char)('0' + place / 2);
+    id[5] = (char)('0' + place % 2);
+    snprintf(serial, sizeof(serial), "HD%08u", n + 1);
+    uint32_t heads = k->heads, sectors = k->sectors;
+    if (!heads && geometry_guess(medium, &heads, &sectors)) {
+        k->heads = heads;                       /* firmware's translation, which may have more than the drive's 16 */
+        k->sectors = sectors;
+    }
+    bool native = k->heads && k->heads <= 16;
+    struct device *dev = add(b, "ata_disk", id, err, "channel=ide%u,unit=%u,cylinders=%u,heads=%u,sectors=%u,model=%s,serial=%s,firmware=%s",
+                             place / 2, place % 2, native ? k->cylinders : 0, native ? k->heads : 0, native ? k->sectors : 0,
+                             *k->model ? k->model : "HOLDOVER HARDDISK", *k->serial ? k->serial : serial,
+                             *k->firmware ? k->firmware : "1.0");
+    return dev && drive_add(b, id, dev, 0, false, medium, err);
+}
+
+/* Disks take hda, hdb, hdc, hdd in turn, but hdc is the CD-ROM's when there is one. */
+static bool add_ide(struct board *b, struct error *err)
+{
+    const struct machine_config *config = b->config;
+    bool cdrom = config->has_cdrom || config->cdrom.block;
+    if (!add(b, "ata_channel", "ide0", err, "iobase=0x1f0,control=0x3f6") ||
+        !add(b, "ata_channel", "ide1", err, "iobase=0x170,control=0x376") ||
+        !add(b, "piix3_ide", "ide", err, "%s", ""))
+        return false;
+    wire_irq(b, "ide0", "irq", 14);
+    wire_irq(b, "ide1", "irq", 15);
+    unsigned place = 0;
+    for (unsigned n = 0; n < MACHINE_DISKS; n++) {
+        if (!config->disk[n].block)
+            continue;
+        if (cdrom && place == 2)
+            place++;
+        if (place > 3)
+            return error_set(err, EINVAL, "with a CD-ROM drive there is room for three disks; leave one out");
+        if (!add_disk(b, n, place++, err))
+            return false;
+    }
+    if (!cdrom)
+        return true;
+    struct device *dev = add(b, "atapi_cdrom", "cdrom0", err, "channel=ide1,unit=0");
+    return dev && drive_add(b, "cdrom0", dev, 0, true, config->cdrom.block, err);
+}
+
+/* --- memory and firmware -------------------------------------------------------------------------------------- */
+
+/* The ROM ends at 4 GiB; its last 128 KiB, or all of a smaller one, also end at 1 MiB, under the shadow RAM. */
+static void map_firmware(struct board *b)
+{
+    struct space *memory = b->machine->memory;
+    size_t size = b->firmware_size, low = MIN(size, (size_t)128 << 10);
+    space_map_ram(memory, (1ull << 32) - size, size, b->firmware, RAM_SECOND, 1);
+    space_map_ram(memory, (1u << 20) - low, low, b->firmware + size - low, RAM_SECOND, 1);
+}
+
+bool i440fx_build(struct board *b, struct error *err)
+{
+    map_firmware(b);
+    if (!add_bridges(b, err))
+        return false;
+    wire_interrupts(b);
+    return add_system(b, err) && add_keyboard(b, err) && add_power(b, err) && add_ports(b, err) && add_video(b, err) &&
+           add_floppies(b, err) && add_ide(b, err);
+}
+
+/* --- the CPU -------------------------------------------------------------------------------------------------- */
+
+static int board_intack(void *board)
+{
+    return i8259_acknowledge(((struct board *)board)->pic);
+}
+
+static void board_eoi(void *board, uint8_t vector)
+{
+    i82093aa_eoi(((struct board *)board)->ioapic, vector);
+}
+
+bool i440fx_add_cpu(struct board *b, const char *engine_name, struct error *err)
+{
+    struct machine *m = b->machine;
+    const struct profile_cpu *p = &b->cpu_profile;
+    const struct engine *engine = engine_find(engine_name, err);
+    if (!engine)
+        return false;
+    if (p->count > 1)
+        return error_set(err, EINVAL, "cpu.count is %u, but this board has one socket; set it to 1", p->count);
+    struct device *dev = add(b, "cpu", "cpu0", err, "model=%s,features=%s,clock=%llu,cpuid-max=%u", p->model, p->features,
+                             (unsigned long long)p->clock, p->cpuid_max);
+    if (!dev)
+        return false;
+    struct cpu *c = cpu_of(dev);
+    c->pins.board = b;
+    c->pins.intack = board_intack;
+    c->pins.eoi = board_eoi;
+    c->engine = engine;
+    if (!engine->attach(c, err))
+        return false;
+    m->cpus[m->cpu_count++] = dev;
+    m->cpu_ops = &engine_cpu_ops;
+    wire(b, "pic1", "int", "cpu0", CPU_INTR);
+    wire(b, "port61", "nmi", "cpu0", CPU_NMI);
+    wire(b, "piix3", "a20m", "cpu0", CPU_A20);
+    wire(b, "piix3", "ignne", "cpu0", CPU_IGNNE);
+    wire(b, "cpu0", "ferr_out", "piix3", FERR);
+    return true;
+}
