@@ -1,0 +1,51 @@
+#!/bin/sh
+# Fetches and unpacks the guest software that tests/guests and tests/bench boot, into build/guests. Nothing of it is committed.
+#   prepare.sh [kernel-686] [kernel-pae] [memtest] [invaders] [installer] [disk]
+set -eu
+cd "$(dirname "$0")/../.."
+O=${O:-build}
+guests=$O/guests
+mkdir -p "$guests"
+
+kernel() {              # metapackage name -> guests/vmlinuz-$2, guests/tree-$2, guests/initrd-$2
+    [ ! -e "$guests/initrd-$2.gz" ] || return 0
+    package=$(scripts/i386.sh depends "$1")
+    scripts/i386.sh fetch "$guests/debs" "$package" busybox-static
+    rm -rf "$guests/tree-$2"
+    dpkg-deb -x "$guests/debs/${package}_"*.deb "$guests/tree-$2"
+    cp "$guests/tree-$2/boot/vmlinuz-"* "$guests/vmlinuz-$2"
+    scripts/initrd.sh "$guests/initrd-$2.gz" "$guests/debs/busybox-static_"*.deb "$guests/tree-$2" tests/guests/init \
+        ata_piix sd_mod sr_mod isofs ext4 crc32c_generic floppy
+}
+
+for what; do
+    case $what in
+    kernel-686) kernel linux-image-686 686 ;;
+    kernel-pae) kernel linux-image-686-pae pae ;;
+    memtest)
+        [ -e "$guests/memtest" ] || {
+            scripts/i386.sh fetch "$guests/debs" memtest86+
+            dpkg-deb --fsys-tarfile "$guests/debs/memtest86+_"*.deb | tar -xO --wildcards './boot/memtest86+ia32.bin' >"$guests/memtest"
+        } ;;
+    invaders)
+        [ -e "$guests/invaders" ] || {
+            scripts/i386.sh fetch "$guests/debs" grub-invaders
+            dpkg-deb --fsys-tarfile "$guests/debs/grub-invaders_"*.deb | tar -xO ./boot/invaders.exec >"$guests/invaders"
+        } ;;
+    installer)
+        [ -e "$guests/installer-linux" ] || {
+            scripts/i386.sh fetch "$guests/debs" debian-installer-12-netboot-i386
+            for part in initrd.gz linux; do
+                dpkg-deb --fsys-tarfile "$guests/debs/debian-installer-12-netboot-i386_"*.deb |
+                    tar -xO "./usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/$part" >"$guests/installer-$part.new"
+                mv "$guests/installer-$part.new" "$guests/installer-$part"
+            done
+        } ;;
+    disk)
+        [ -e "$guests/payroll.raw" ] || {
+            scripts/demo-disk.sh "$guests/payroll.raw.new" "$guests/demo-work"
+            mv "$guests/payroll.raw.new" "$guests/payroll.raw"
+        } ;;
+    *) echo "prepare.sh: no guest '$what'" >&2; exit 2 ;;
+    esac
+done
