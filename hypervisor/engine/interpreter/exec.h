@@ -14,7 +14,12 @@
 #include "x86/segment.h"
 
 /* The block being run: EIP of an instruction = eip_base + insn->offset. Lives in cpu->engine_data, first member. */
-struct exec_frame { uint32_t eip_base; };
+struct exec_frame {
+    uint32_t eip_base;
+    const struct insn *first;                   /* cpu->instructions counts what was executed before this one */
+    uint64_t stop;                              /* no block may be entered that could go beyond this many instructions */
+    bool single;                                /* one instruction (TF, breakpoints, a shadow): a REP does one iteration */
+};
 static inline uint32_t insn_eip(const struct cpu *c, const struct insn *i)
 {
     return ((const struct exec_frame *)c->engine_data)->eip_base + i->offset;
@@ -23,6 +28,14 @@ static inline uint32_t insn_eip(const struct cpu *c, const struct insn *i)
 static inline uint32_t insn_next(const struct cpu *c, const struct insn *i) { return insn_eip(c, i) + i->length; }
 
 #define NEXT(c, i) do { const struct insn *next_ = (i) + 1; (c)->current = next_; next_->exec(c, next_); return; } while (0)
+
+/* Makes cpu->instructions exact: the instructions before the present one are counted. For whatever looks at the time. */
+static inline void exec_sync(struct cpu *c)
+{
+    struct exec_frame *f = c->engine_data;
+    c->instructions += (uint64_t)((const struct insn *)c->current - f->first);
+    f->first = c->current;
+}
 
 static inline uint8_t rm_read8(struct cpu *c, const struct insn *i)
 {
@@ -37,7 +50,7 @@ static inline uint32_t rm_read32(struct cpu *c, const struct insn *i)
     return i->flags & INSN_MEMORY ? mem_read32(c, i->seg, insn_offset(c, i)) : c->gpr[i->rm];
 }
 
-/* Exits into devices, under the machine lock. */
+/* Exits into devices, under the machine lock; they make cpu->instructions exact first. */
 uint32_t exec_port_read(struct cpu *, uint16_t port, unsigned size);
 void exec_port_write(struct cpu *, uint16_t port, unsigned size, uint32_t value);
 
