@@ -37,7 +37,7 @@ int main(int argc, char **argv)
         list_commands(stderr);
         return EXIT_USAGE;
     }
-    code = command_run(c, argc - 2, argv + 2);
+    code = command_dispatch(c, argc - 2, argv + 2);
     if (fflush(stdout) || ferror(stdout)) {
         fprintf(stderr, "holdover: cannot write to the standard output\n");
         return code ? code : EXIT_FAILED;

@@ -203,7 +203,7 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-int command_run(const struct command *c, int argc, char **argv)
+int command_dispatch(const struct command *c, int argc, char **argv)
 {
     struct invocation in = { .command = c, .own = calloc(1, c->size ? c->size : 1) };
     struct error err;

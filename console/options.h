@@ -50,7 +50,7 @@ bool options_parse(struct invocation *, int argc, char **argv, bool *help, struc
 void options_free(struct invocation *);
 void options_help(const struct command *, FILE *);
 /* Parses and runs; prints what went wrong. Returns the program's exit code. */
-int command_run(const struct command *, int argc, char **argv);
+int command_dispatch(const struct command *, int argc, char **argv);
 
 /* "holdover: SENTENCE" on stderr; returns code. */
 int fail(int code, const struct error *);

@@ -1,0 +1,80 @@
+/* `holdover run`: a guest of the store in its window. */
+#include "base/log.h"
+#include "console/library.h"
+#include "console/session.h"
+#include <stdlib.h>
+#include <time.h>
+
+struct own_options { bool ephemeral; };
+static const struct option table[] = {
+    { "ephemeral", NULL, OPTION_FLAG, offsetof(struct own_options, ephemeral), 0, "drop all changes at the end of the run" },
+    { 0 }
+};
+
+/* The guest's disk: its current layer, or with --ephemeral what lies below, under a layer of memory. */
+static struct block *disk_open(const struct guest *g, bool ephemeral, struct error *err)
+{
+    char path[PATH_MAX];
+    struct block *b;
+
+    if (!guest_layer(g, err))
+        return NULL;
+    b = block_open_qcow2(guest_path(g, "layers/current.qcow2", path), ephemeral ? BLOCK_RDONLY : 0, err);
+    return b && ephemeral ? block_open_overlay(b, err) : b;
+}
+
+static FILE *log_open(const struct guest *g)
+{
+    char path[PATH_MAX], stamp[64];
+    FILE *f = fopen(guest_path(g, "log", path), "ae");
+    time_t now = time(NULL);
+    struct tm tm;
+
+    if (!f)
+        return NULL;
+    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
+    fprintf(f, "--- %s: run\n", stamp);
+    log_to(f);
+    log_set_level(LOG_INFO);
+    return f;
+}
+
+static int run(struct invocation *in)
+{
+    const struct own_options *o = in->own;
+    struct session s = { .options = &in->run };
+    struct machine_config config = { .has_cdrom = true };
+    struct profile *profile = NULL;
+    char path[PATH_MAX];
+    struct guest g;
+    struct error err;
+    FILE *log;
+    int code = setup_check(in->command, &in->run);
+
+    if (code)
+        return code;
+    if (!guest_find(&g, in->arguments.items[0], &err) || !guest_lock(&g, &err))
+        return fail(EXIT_FAILED, &err);
+    if (!(code = setup_profile(in->command, guest_path(&g, "guest.profile", path), &in->run, &profile))) {
+        s.name = g.name;
+        s.folder = g.folder;
+        s.profile = profile;
+        log = log_open(&g);
+        if ((config.disk[0].block = disk_open(&g, o->ephemeral, &err)))
+            code = session_run(&s, &config);
+        else
+            code = fail(EXIT_FAILED, &err);
+        log_to(stderr);
+        if (log)
+            fclose(log);
+    }
+    profile_free(profile);
+    guest_unlock(&g);
+    return code;
+}
+
+const struct command command_run = {
+    .name = "run", .usage = "NAME [OPTION...]", .summary = "run a guest in its window",
+    .options = table, .size = sizeof(struct own_options), .common = true, .least = 1, .most = 1, .run = run,
+    .details = "SIGTERM and Ctrl-C ask the system to shut down, as 'holdover stop' does; a second one ends it at once.",
+};
