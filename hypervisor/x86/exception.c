@@ -221,6 +221,8 @@ static void deliver(struct cpu *c, struct event *e)
         }
     }
     memcpy(&c->fault, &outer, sizeof outer);
+    if (c->eflags & FLAG_IF)
+        cpu_recheck(c);
     if (is_software(e) || e->kind == DELIVER_EXTERNAL)
         return;
     if (e->vector == EXC_DB)

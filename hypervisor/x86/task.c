@@ -203,6 +203,7 @@ static void finish_guarded(struct cpu *c, const struct task *t)
         cpu_deliver(c, c->raised.vector, DELIVER_EXCEPTION, c->raised.has_error, c->raised.error);
     else if (t->trap)
         cpu_debug_trap(c, DR6_BT);
+    cpu_recheck(c);
 }
 
 void task_switch(struct cpu *c, uint16_t selector, enum task_switch how, uint32_t next, bool has_error, uint32_t error)

@@ -1,0 +1,144 @@
+/* Far transfers, software interrupts, fast system calls. The work is in x86/transfer.c and x86/exception.c.
+ *
+ * References: [SDM2] CALL, JMP, RET, INT n, IRET, SYSENTER, SYSEXIT, BOUND; [SDM3B] 20.3 (INT n under VME). */
+#include "engine/interpreter/handlers.h"
+#include "engine/interpreter/interpreter.h"
+
+static bool big(const struct insn *i) { return i->flags & INSN_OPERAND32; }
+
+/* m16:16 or m16:32: offset, then selector. */
+static uint32_t far_pointer(struct cpu *c, const struct insn *i, uint16_t *selector)
+{
+    uint32_t at = insn_offset(c, i);
+    uint32_t offset = big(i) ? mem_read32(c, i->seg, at) : mem_read16(c, i->seg, at);
+    *selector = mem_read16(c, i->seg, (at + (big(i) ? 4 : 2)) & i->address_mask);
+    return offset;
+}
+
+void exec_CALL_FAR(struct cpu *c, const struct insn *i)
+{
+    far_call(c, (uint16_t)i->disp, i->imm, big(i), insn_next(c, i));
+}
+
+void exec_JMP_FAR(struct cpu *c, const struct insn *i)
+{
+    far_jump(c, (uint16_t)i->disp, i->imm, big(i), insn_next(c, i));
+}
+
+void exec_CALL_FAR_M(struct cpu *c, const struct insn *i)
+{
+    uint16_t selector;
+    uint32_t offset = far_pointer(c, i, &selector);
+    far_call(c, selector, offset, big(i), insn_next(c, i));
+}
+
+void exec_JMP_FAR_M(struct cpu *c, const struct insn *i)
+{
+    uint16_t selector;
+    uint32_t offset = far_pointer(c, i, &selector);
+    far_jump(c, selector, offset, big(i), insn_next(c, i));
+}
+
+void exec_RETF(struct cpu *c, const struct insn *i) { far_return(c, big(i), (uint16_t)i->imm); }
+
+void exec_IRET(struct cpu *c, const struct insn *i)
+{
+    c->eip = insn_next(c, i);                   /* what a nested task's TSS keeps */
+    interrupt_return(c, big(i));
+}
+
+/* --- interrupts ----------------------------------------------------------------------------------------------- */
+static void software_interrupt(struct cpu *c, const struct insn *i, int vector, enum delivery kind)
+{
+    c->eip = insn_eip(c, i);
+    cpu_interrupt(c, vector, kind, insn_next(c, i));
+}
+
+void exec_INT(struct cpu *c, const struct insn *i)
+{
+    if (cpu_v86(c)) {
+        if (c->cr4 & CR4_VME && tss_redirects(c, (uint8_t)i->imm)) {
+            cpu_interrupt_v86(c, (uint8_t)i->imm, insn_next(c, i));
+            return;
+        }
+        if (cpu_iopl(c) < 3)
+            cpu_raise(c, EXC_GP);
+    }
+    software_interrupt(c, i, (int)(i->imm & 0xff), DELIVER_SOFTWARE);
+}
+
+void exec_INT3(struct cpu *c, const struct insn *i) { software_interrupt(c, i, EXC_BP, DELIVER_SOFTWARE); }
+void exec_INT1(struct cpu *c, const struct insn *i) { software_interrupt(c, i, EXC_DB, DELIVER_SOFTWARE_ICEBP); }
+
+void exec_INTO(struct cpu *c, const struct insn *i)
+{
+    if (c->arith & ARITH_OF)
+        software_interrupt(c, i, EXC_OF, DELIVER_SOFTWARE);
+    else
+        c->eip = insn_next(c, i);
+}
+
+void exec_BOUND(struct cpu *c, const struct insn *i)
+{
+    uint32_t at = insn_offset(c, i);
+    int32_t index, lower, upper;
+    if (big(i)) {
+        index = (int32_t)c->gpr[i->reg];
+        lower = (int32_t)mem_read32(c, i->seg, at);
+        upper = (int32_t)mem_read32(c, i->seg, (at + 4) & i->address_mask);
+    } else {
+        index = (int16_t)c->gpr[i->reg];
+        lower = (int16_t)mem_read16(c, i->seg, at);
+        upper = (int16_t)mem_read16(c, i->seg, (at + 2) & i->address_mask);
+    }
+    if (index < lower || index > upper)
+        cpu_raise(c, EXC_BR);
+    NEXT(c, i);
+}
+
+void exec_UD2(struct cpu *c, const struct insn *i)
+{
+    (void)i;
+    cpu_raise(c, EXC_UD);
+}
+
+void exec_RSM(struct cpu *c, const struct insn *i)     /* never in SMM */
+{
+    (void)i;
+    cpu_raise(c, EXC_UD);
+}
+
+/* --- SYSENTER ------------------------------------------------------------------------------------------------- */
+static void flat_segment(struct cpu *c, enum segment_register n, uint32_t selector, uint32_t access)
+{
+    struct segment s = { .selector = (uint16_t)selector, .access = access, .base = 0, .limit = 0xffffffff };
+    segment_set(c, n, &s);
+}
+
+static void flat_pair(struct cpu *c, uint32_t code, uint32_t level, uint32_t eip, uint32_t esp)
+{
+    enum { CODE = SEG_G | SEG_DB | SEG_P | SEG_S | 11, DATA = SEG_G | SEG_DB | SEG_P | SEG_S | 3 };
+    flat_segment(c, CS, code | level, CODE | level << 5);
+    flat_segment(c, SS, (code + 8) | level, DATA | level << 5);
+    c->gpr[ESP] = esp;
+    c->eip = eip;
+    c->cpl = (uint8_t)level;
+    mmu_privilege_changed(c);
+}
+
+void exec_SYSENTER(struct cpu *c, const struct insn *i)
+{
+    (void)i;
+    if (!cpu_protected(c) || !(c->sysenter_cs & 0xfffc))
+        cpu_raise(c, EXC_GP);
+    c->eflags &= ~(uint32_t)(FLAG_VM | FLAG_IF | FLAG_RF);
+    flat_pair(c, (uint32_t)c->sysenter_cs & 0xfffc, 0, (uint32_t)c->sysenter_eip, (uint32_t)c->sysenter_esp);
+}
+
+void exec_SYSEXIT(struct cpu *c, const struct insn *i)
+{
+    (void)i;
+    if (!cpu_protected(c) || c->cpl || !(c->sysenter_cs & 0xfffc))
+        cpu_raise(c, EXC_GP);
+    flat_pair(c, ((uint32_t)c->sysenter_cs & 0xfffc) + 16, 3, c->gpr[EDX], c->gpr[ECX]);
+}
