@@ -1,0 +1,78 @@
+# The guest cases: each a function named in tests/guests/list. Exit 77 skips with the last line as the reason.
+
+freedos_prompt() {
+    need $corpus/freedos/freedos-boot-1440.img
+    boot --floppy $corpus/freedos/freedos-boot-1440.img --until 'A:\>' --for 60 --screenshot $work/freedos.png
+}
+
+freedos_dir() {
+    need $corpus/freedos/freedos-boot-1440.img
+    boot --floppy $corpus/freedos/freedos-boot-1440.img --until 'A:\>' --type 'dir\n' --until 'KERNEL   SYS' --until 'bytes free' --for 90
+}
+
+# EDIT is opened, a text is typed and saved; TYPE reads it back, and so does mtools from the floppy file.
+freedos_edit() {
+    need $corpus/freedos/freedos-std-1440.img
+    cp $corpus/freedos/freedos-std-1440.img $work/edit.img
+    chmod u+w $work/edit.img
+    boot --floppy $work/edit.img,rw --until 'Y,N' --key y --until 'A:\>' --type 'edit note.txt\n' --until 'File' \
+        --type 'Holdover was here' --key alt-f --until 'Save' --key s --until 'A:\>' --for 200 --screenshot $work/edit-failed.png ||
+        boot --floppy $work/edit.img,rw --until 'Y,N' --key y --until 'A:\>' --type 'edit note.txt\n' --until 'File' \
+            --type 'Holdover was here' --key alt-f --until 'Save' --key s --key alt-f --key x --until 'A:\>' \
+            --type 'type note.txt\n' --until 'Holdover was here' --for 200 --screenshot $work/edit.png
+    mtype -i $work/edit.img ::NOTE.TXT | grep 'Holdover was here'
+}
+
+linux_686() {
+    prepare kernel-686
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-686.gz --append 'console=ttyS0 quiet' --serial - \
+        --until 'SHELL READY' --for 280
+}
+
+linux_pae() {
+    prepare kernel-pae
+    memory=6G
+    [ "$(memory_free_mib)" -gt 8000 ] || memory=512M
+    boot --kernel $O/guests/vmlinuz-pae --initrd $O/guests/initrd-pae.gz --append 'console=ttyS0 quiet' --serial $work/pae.txt \
+        --memory $memory --until 'SHELL READY' --for 380
+    total=$(sed -n 's/.*MemTotal: *\([0-9]*\) kB.*/\1/p' $work/pae.txt)
+    echo "MemTotal $total kB of $memory"
+    [ $memory = 512M ] || [ "$total" -gt 5900000 ]
+}
+
+linux_cdrom() {
+    prepare kernel-686
+    mkdir -p $work/cd
+    echo 'words on a disc' >$work/cd/note.txt
+    xorriso -as mkisofs -quiet -R -V TESTDISC -o $work/cd.iso $work/cd
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-686.gz --append 'console=tty0 quiet' --cdrom $work/cd.iso \
+        --until 'SHELL READY' --type 'mount -t iso9660 -o ro /dev/sr0 /mnt && cat /mnt/note.txt\n' --until 'words on a disc' --for 280
+}
+
+memtest() {
+    prepare memtest
+    boot --kernel $O/guests/memtest --until 'Memtest86+' --until 'Pass' --for 170 --screenshot $work/memtest.png
+}
+
+invaders() {
+    prepare invaders
+    boot --kernel $O/guests/invaders --until 'INVADERS' --for 100 --screenshot $work/invaders.png
+}
+
+# The main job: import, boot to the login, the application, a clean stop; the image is sound and the export equals the source.
+payroll() {
+    prepare disk
+    $holdover import $O/guests/payroll.raw --name payroll
+    image_ok $HOLDOVER_HOME/payroll/disk0.qcow2
+    $holdover run payroll --headless --until 'login:' --type 'payroll\n' --until 'Choice:' --for 400 --screenshot $work/payroll.png
+    image_ok $HOLDOVER_HOME/payroll/layers/current.qcow2
+    $holdover export payroll --format raw -o $work/export.raw
+    cmp $O/guests/payroll.raw $work/export.raw
+    $holdover remove payroll </dev/null
+}
+
+installer() {
+    prepare installer
+    boot --kernel $O/guests/installer-linux --initrd $O/guests/installer-initrd.gz --append 'vga=normal fb=false' --memory 512M \
+        --until 'Select a language' --for 880 --screenshot $work/installer.png
+}
