@@ -6,7 +6,6 @@
  *
  * References: none; a level has no datasheet.
  * Not modelled: the resonance of the case. */
-#include "devices/port61.h"
 #include "core/machine.h"
 
 enum { RATE = 48000, CHUNK = 2048, FLUSH_NS = 20000000, SILENCE_NS = 250000000, VOLUME = 7000 };
