@@ -2,7 +2,7 @@
  *
  * ISA interrupts run through the PIIX3, which ORs PCI's onto them and feeds both the 8259 pair and the I/O APIC. */
 #include "boards/i440fx.h"
-#include "devices/dma.h"
+#include "devices/i82077.h"
 #include "devices/i82093aa.h"
 #include "devices/i8254.h"
 #include "devices/i8259.h"
@@ -158,50 +158,73 @@ struct drive *board_drive(struct board *b, const char *id)
     return NULL;
 }
 
-static bool drive_add(struct board *b, const char *id, struct device *dev, unsigned unit, bool removable, struct block *block,
+/* An image that a reader has cut short, or a little too long, is read as the next format. */
+static struct block *floppy_medium(struct block *medium, struct error *err)
+{
+    uint64_t size = floppy_format_of(medium->size) ? medium->size : floppy_size_for(medium->size);
+    if (!size) {
+        error_set(err, EINVAL, "no floppy disk has %llu bytes; 160 KB to 2.88 MB are known", (unsigned long long)medium->size);
+        return NULL;
+    }
+    return size == medium->size ? medium : block_open_padded(medium, size, err);
+}
+
+/* A disk ends with a whole sector, whatever its file does. */
+static struct block *sectors_medium(const struct drive *d, struct block *medium, struct error *err)
+{
+    uint64_t sector = d->id[0] == 'c' ? 2048 : 512;
+    return medium->size % sector ? block_open_padded(medium, align_up(medium->size, sector), err) : medium;
+}
+
+bool board_insert(struct board *b, struct drive *d, struct block *block, struct error *err)
+{
+    bool floppy = d->id[0] == 'f';
+    struct block *medium = !block ? NULL : floppy ? floppy_medium(block, err) : sectors_medium(d, block, err);
+    if (block && !medium)
+        return false;
+    if (medium)
+        block_attach(medium, b->pool);
+    if (!d->dev->class->media(d->dev, d->unit, medium, err)) {
+        if (medium != block) {                  /* the caller still has its own layer */
+            medium->below = NULL;
+            block_close(medium);
+        } else if (medium) {
+            block_attach(medium, NULL);
+        }
+        return false;
+    }
+    block_close(d->block);
+    d->block = medium;
+    return true;
+}
+
+static bool drive_add(struct board *b, const char *id, struct device *dev, unsigned number, bool removable, struct block *block,
                       struct error *err)
 {
     struct drive *d = &b->drive[b->drives];
     assert(b->drives < DRIVES_MAX);
-    *d = (struct drive){ .dev = dev, .unit = unit, .removable = removable };
+    *d = (struct drive){ .dev = dev, .unit = removable ? number : 0, .disk = number, .removable = removable };
     snprintf(d->id, sizeof(d->id), "%s", id);
     b->drives++;
-    if (!block)
-        return true;
-    d->block = block;
-    block_attach(block, b->pool);
-    return dev->class->media(dev, unit, block, err);
-}
-
-/* CMOS drive types: 1 360K, 2 1.2M, 3 720K, 4 1.44M, 5 2.88M. The drive is the least modern that takes the medium. */
-static unsigned floppy_type(const struct block *medium)
-{
-    if (!medium)
-        return 4;
-    switch (medium->size >> 10) {
-    case 160: case 180: case 320: case 360: case 1200: return 2;
-    case 2880: return 5;
-    default: return 4;
-    }
+    return !block || board_insert(b, d, block, err);
 }
 
 static bool add_floppies(struct board *b, struct error *err)
 {
     const struct machine_config *config = b->config;
-    unsigned type[MACHINE_FLOPPIES] = { floppy_type(config->floppy[0].block),
-                                        config->floppy[1].block ? floppy_type(config->floppy[1].block) : 0 };
-    if (config->no_floppy)
-        type[0] = type[1] = 0;
-    struct device *fdc = add(b, "i82077", "fdc", err, "drive0=%u,drive1=%u", type[0], type[1]);
+    struct device *fdc = add(b, "i82077", "fdc", err, "drive0=%s,drive1=%s", config->no_floppy ? "none" : "auto",
+                             config->floppy[1].block ? "auto" : "none");
     if (!fdc)
         return false;
     wire_irq(b, "fdc", "irq", 6);
-    b->cmos_value[0x10] = (uint8_t)(type[0] << 4 | type[1]);
+    i82077_connect_dma(fdc, i8237_channel(machine_find(b->machine, "dma"), 2));
     for (unsigned n = 0; n < MACHINE_FLOPPIES; n++) {
         char id[] = "floppy0";
         id[6] = (char)('0' + n);
-        if (type[n] && !drive_add(b, id, fdc, n, true, config->floppy[n].block, err))
-            return false;
+        if (n ? config->floppy[1].block != NULL : !config->no_floppy)
+            if (!drive_add(b, id, fdc, n, true, config->floppy[n].block, err))
+                return false;
+        b->cmos_value[0x10] |= (uint8_t)(i82077_drive_type(fdc, n) << (n ? 0 : 4));
     }
     return true;
 }
@@ -224,7 +247,7 @@ static bool add_disk(struct board *b, unsigned n, unsigned place, struct error *
                              place / 2, place % 2, native ? k->cylinders : 0, native ? k->heads : 0, native ? k->sectors : 0,
                              *k->model ? k->model : "HOLDOVER HARDDISK", *k->serial ? k->serial : serial,
                              *k->firmware ? k->firmware : "1.0");
-    return dev && drive_add(b, id, dev, 0, false, medium, err);
+    return dev && drive_add(b, id, dev, n, false, medium, err);
 }
 
 /* Disks take hda, hdb, hdc, hdd in turn, but hdc is the CD-ROM's when there is one. */

@@ -8,7 +8,7 @@ struct board_disk { uint32_t cylinders, heads, sectors; char *model, *serial, *f
 extern const struct property board_disk_properties[];
 
 struct drive {
-    char id[12]; struct device *dev; unsigned unit; bool removable;
+    char id[12]; struct device *dev; unsigned unit, disk; bool removable;    /* disk: its profile section */
     struct block *block;                        /* owned; NULL: empty */
 };
 enum { DRIVES_MAX = 8, FIRMWARE_MIN = 64 << 10, FIRMWARE_MAX = 4 << 20 };
@@ -31,6 +31,8 @@ bool i440fx_build(struct board *, struct error *);
 bool i440fx_configure(struct board *, struct error *);
 bool i440fx_add_cpu(struct board *, const char *engine, struct error *);
 struct drive *board_drive(struct board *, const char *id);
+/* Puts a medium into a drive (NULL: out) and closes the one before; on failure the block stays the caller's. */
+bool board_insert(struct board *, struct drive *, struct block *, struct error *);
 
 /* --- geometry.c --- */
 /* The geometry that a disk was partitioned with, from the ends of its primary partitions: all must agree. */

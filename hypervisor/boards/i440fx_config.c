@@ -54,10 +54,7 @@ static void cmos_disk(struct board *b, unsigned drive, const struct board_disk *
 
 static struct board_disk *disk_of(struct board *b, const struct drive *d)
 {
-    for (unsigned n = 0; n < MACHINE_DISKS; n++)
-        if (d->block && b->config->disk[n].block == d->block)
-            return &b->disk[n];
-    return NULL;
+    return d->removable ? NULL : &b->disk[d->disk];
 }
 
 /* The geometry that programs see through INT 13h: pinned or guessed; else what firmware would choose by itself. */

@@ -190,6 +190,14 @@ static bool build(struct board *b, bool virtual_time, struct error *err)
     return !config->kernel || board_direct_boot(m, config->kernel, config->initrd, config->append, err);
 }
 
+static bool holds(const struct block *chain, const struct block *layer)
+{
+    for (; chain; chain = chain->below)
+        if (chain == layer)
+            return true;
+    return false;
+}
+
 /* Media that the board does not hold yet are closed all the same: the caller gave them away. */
 static void close_media(struct board *b, const struct machine_config *config)
 {
@@ -203,7 +211,7 @@ static void close_media(struct board *b, const struct machine_config *config)
     for (unsigned i = 0; i < count; i++) {
         bool held = !media[i];
         for (unsigned n = 0; b && n < b->drives; n++)
-            held = held || b->drive[n].block == media[i];
+            held = held || holds(b->drive[n].block, media[i]);
         if (!held)
             block_close(media[i]);
     }
@@ -257,15 +265,10 @@ bool machine_media(struct machine *m, const char *id, struct block *block, struc
         block_close(block);
         return error_set(err, ENODEV, "the machine has no drive '%s' that takes media", id);
     }
-    if (block)
-        block_attach(block, b->pool);
-    if (!d->dev->class->media(d->dev, d->unit, block, err)) {
-        block_close(block);
-        return false;
-    }
-    block_close(d->block);
-    d->block = block;
-    return true;
+    if (board_insert(b, d, block, err))
+        return true;
+    block_close(block);
+    return false;
 }
 
 void machine_power_button(struct machine *m)
