@@ -1,4 +1,4 @@
-/* SSE and SSE2 data movement, cache control and fences [SDM2]. */
+/* SSE and SSE2 data movement, fences [SDM2]. */
 #include "engine/interpreter/exec_simd.h"
 
 /* --- 128 bits ----------------------------------------------------------------------------------------------------- */
@@ -167,22 +167,11 @@ void exec_MASKMOVDQU(struct cpu *c, const struct insn *i)
     NEXT(c, i);
 }
 
-/* --- memory order and caches -------------------------------------------------------------------------------------- */
+/* --- memory order ------------------------------------------------------------------------------------------------- */
 /* Not an XMM instruction: CR0 and CR4 do not matter. */
 void exec_MOVNTI(struct cpu *c, const struct insn *i)
 {
     mem_write32(c, i->seg, insn_offset(c, i), c->gpr[i->reg]);
-    NEXT(c, i);
-}
-/* A hint: never faults, and there is no cache to fill. */
-void exec_PREFETCHNTA(struct cpu *c, const struct insn *i) { NEXT(c, i); }
-void exec_PREFETCHT0(struct cpu *c, const struct insn *i) { NEXT(c, i); }
-void exec_PREFETCHT1(struct cpu *c, const struct insn *i) { NEXT(c, i); }
-void exec_PREFETCHT2(struct cpu *c, const struct insn *i) { NEXT(c, i); }
-/* Faults like a read of one byte. */
-void exec_CLFLUSH(struct cpu *c, const struct insn *i)
-{
-    (void)mem_read8(c, i->seg, insn_offset(c, i));
     NEXT(c, i);
 }
 void exec_SFENCE(struct cpu *c, const struct insn *i)
