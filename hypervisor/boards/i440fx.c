@@ -182,7 +182,7 @@ bool board_insert(struct board *b, struct drive *d, struct block *block, struct 
     struct block *medium = !block ? NULL : floppy ? floppy_medium(block, err) : sectors_medium(d, block, err);
     if (block && !medium)
         return false;
-    if (medium)
+    if (medium && !floppy)                      /* the floppy controller reads a sector at a time, at once */
         block_attach(medium, b->pool);
     if (!d->dev->class->media(d->dev, d->unit, medium, err)) {
         if (medium != block) {                  /* the caller still has its own layer */
