@@ -1,12 +1,13 @@
-/* The display card of Bochs and its kin: a VGA on the PCI bus with the Bochs display interface and a linear frame buffer.
+/* The display card of Bochs and its kin: a VGA on the PCI bus with the Bochs display interface and a linear
+ * frame buffer.
  *
- * PCI function 1234h:1111h, class 0300h. BAR 0: the video memory, prefetchable; BAR 2: 4 KiB with the VGA's ports 3C0h-3DFh at
- * 400h and the interface's registers as words at 500h; the expansion ROM has the video BIOS. The VGA's own ports and A0000h-BFFFFh
- * answer whatever the command register says, so that firmware without PCI sees a screen.
+ * PCI function 1234h:1111h, class 0300h. BAR 0: the video memory, prefetchable; BAR 2: 4 KiB with the VGA's
+ * ports 3C0h-3DFh at 400h and the interface's registers as words at 500h; the expansion ROM has the video
+ * BIOS. The VGA's own ports and A0000h-BFFFFh answer whatever the command register says, so that firmware
+ * without PCI sees a screen.
  *
  * References: [BOCHS-VBE]; [QEMU-STDVGA] the layout of BAR 2.
- * Not modelled: EDID (BAR 2, 000h-3FFh, reads 0), the endianness register at 600h.
- */
+ * Not modelled: EDID (BAR 2, 000h-3FFh, reads 0), the endianness register at 600h. */
 #include "devices/pci.h"
 #include "devices/vga.h"
 #include <stdlib.h>

@@ -1,15 +1,16 @@
-/* The IBM VGA: the registers of its general logic, sequencer, CRT controller, graphics controller, attribute controller and
- * digital-to-analogue converter, its timing, and the plain card on the ISA bus. The register file follows the chapter
- * "Video Subsystem" of the technical reference; the memory path is vga_memory.c, the pictures are vga_draw.c.
+/* The IBM VGA: the registers of its general logic, sequencer, CRT controller, graphics controller, attribute
+ * controller and digital-to-analogue converter, its timing, and the plain card on the ISA bus. The register
+ * file follows the chapter "Video Subsystem" of the technical reference; the memory path is vga_memory.c,
+ * the pictures are vga_draw.c.
  *
- * A PC wires it so: ports 3B0h-3BBh (monochrome) or 3D0h-3DFh (colour), 3C0h-3CFh; memory A0000h-BFFFFh; the retrace
- * interrupt on IRQ 9, if at all.
+ * A PC wires it so: ports 3B0h-3BBh (monochrome) or 3D0h-3DFh (colour), 3C0h-3CFh; memory A0000h-BFFFFh; the
+ * retrace interrupt on IRQ 9, if at all.
  *
- * References: [VGA-TRM] Video Subsystem; [FREEVGA] for the flip-flop, the DAC's sequences and the latching of the start
- * address; [INTEL-GFX] for the sense of the page bit.
- * Not modelled: the border (overscan) around the picture; register changes in the middle of a picture (they show in the
- * next one); the light pen; the diagnostic bits of input status 1; the shift-load modes of 16 and 32 dots; skews.
- */
+ * References: [VGA-TRM] Video Subsystem; [FREEVGA] for the flip-flop, the DAC's sequences and the latching
+ * of the start address; [INTEL-GFX] for the sense of the page bit.
+ * Not modelled: the border (overscan) around the picture; register changes in the middle of a picture (they
+ * show in the next one); the light pen; the diagnostic bits of input status 1; the shift-load modes of 16
+ * and 32 dots; skews. */
 #include "devices/vga.h"
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ struct vga_card {
     uint8_t *rom;
 };
 
-/* --- timing: everything follows from guest time and the registers ------------------------------------------------- */
+/* --- timing: everything follows from guest time and the registers --------------------------------------- */
 
 static unsigned vertical(const struct vga *v, unsigned reg, unsigned bit8, unsigned bit9)
 {
@@ -62,7 +63,8 @@ int64_t vga_frame(const struct vga *v)
     return vga_clocks(v, &t) / ((int64_t)t.htotal * t.vtotal);
 }
 
-/* The guest time at which the next vertical retrace begins: the end of the displayed picture for all that is latched. */
+/* The guest time at which the next vertical retrace begins: the end of the displayed picture for all that is
+ * latched. */
 static int64_t next_retrace(const struct vga *v)
 {
     struct vga_timing t = vga_timing(v);
@@ -82,8 +84,8 @@ static uint8_t input_status1(const struct vga *v)
     return (uint8_t)((line >= t.vdisplay || column >= t.hdisplay ? STATUS1_BLANK : 0) | (retrace ? STATUS1_RETRACE : 0));
 }
 
-/* The address counter is loaded from the start address registers at vertical retrace, so writes between show in the next
- * picture, and a pair of writes that a retrace tears apart shows torn [FREEVGA, Start Address] */
+/* The address counter is loaded from the start address registers at vertical retrace, so writes between show
+ * in the next picture, and a pair of writes that a retrace tears apart shows torn [FREEVGA, Start Address] */
 void vga_start_update(struct vga *v)
 {
     if (!v->start_waits || clock_now(&v->dev->machine->clock) < v->start_at)
@@ -97,7 +99,8 @@ static void vga_update_irq(struct vga *v)
     wire_set(&v->irq, v->retrace_pending);
 }
 
-/* Enabled and not held clear, the next retrace sets the interrupt [VGA-TRM, Vertical Retrace End, bits 4 and 5] */
+/* Enabled and not held clear, the next retrace sets the interrupt [VGA-TRM, Vertical Retrace End, bits 4 and
+ * 5] */
 static void retrace_arm(struct vga *v)
 {
     uint8_t end = v->crtc[CR_VSYNC_END];
@@ -110,7 +113,7 @@ static void retrace_arm(struct vga *v)
     vga_update_irq(v);
 }
 
-/* --- reads ----------------------------------------------------------------------------------------------------------- */
+/* --- reads ---------------------------------------------------------------------------------------------- */
 
 static uint8_t crtc_read(const struct vga *v)
 {
@@ -161,7 +164,7 @@ uint64_t vga_port_read(struct vga *v, uint16_t port)
     }
 }
 
-/* --- writes ---------------------------------------------------------------------------------------------------------- */
+/* --- writes --------------------------------------------------------------------------------------------- */
 
 static void map_ports(struct vga *v)
 {
@@ -265,7 +268,7 @@ void vga_port_write(struct vga *v, uint16_t port, uint8_t value)
     }
 }
 
-/* --- ports ----------------------------------------------------------------------------------------------------------- */
+/* --- ports ---------------------------------------------------------------------------------------------- */
 
 /* One range of ports for each pair of functions: a region's offset says nothing of its base. */
 #define PORT_RANGE(base) \
@@ -280,7 +283,7 @@ PORT_RANGE(3c0)
 PORT_RANGE(3d4)
 PORT_RANGE(3da)
 
-/* --- timers ---------------------------------------------------------------------------------------------------------- */
+/* --- timers --------------------------------------------------------------------------------------------- */
 
 static void retrace_fire(void *chip)
 {
@@ -289,7 +292,7 @@ static void retrace_fire(void *chip)
     vga_update_irq(v);
 }
 
-/* --- init, reset, state ---------------------------------------------------------------------------------------------- */
+/* --- init, reset, state --------------------------------------------------------------------------------- */
 
 bool vga_init(struct vga *v, struct device *dev, uint64_t memory, bool vbe, struct error *err)
 {
@@ -325,7 +328,8 @@ bool vga_init(struct vga *v, struct device *dev, uint64_t memory, bool vbe, stru
     return true;
 }
 
-/* Reset clears the registers; the video BIOS programs them. Colours and memory survive all but power-on [VGA-TRM] */
+/* Reset clears the registers; the video BIOS programs them. Colours and memory survive all but power-on
+ * [VGA-TRM] */
 void vga_reset(struct vga *v, enum reset_kind kind)
 {
     if (kind == RESET_SOFT)
@@ -419,7 +423,7 @@ const struct state_field vga_state[] = {
     FIELD_ARRAY(struct vga, vbe), FIELD(struct vga, vbe_index), FIELD_BYTES(struct vga, memory), END
 };
 
-/* --- the card on the ISA bus ------------------------------------------------------------------------------------------ */
+/* --- the card on the ISA bus ---------------------------------------------------------------------------- */
 
 static bool card_init(struct device *dev, struct error *err)
 {

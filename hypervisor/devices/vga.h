@@ -1,6 +1,7 @@
-/* The VGA, private to the files vga*.c, bochs_*.c: registers and timing (vga.c), memory path (vga_memory.c), pictures
- * (vga_draw.c), and the Bochs display interface (bochs_vbe.c). A card embeds struct vga, lists VGA_STATE, and calls
- * vga_init and vga_reset; cards differ in how much memory they have and where else it can be seen. */
+/* The VGA, private to the files vga*.c, bochs_*.c: registers and timing (vga.c), memory path (vga_memory.c),
+ * pictures (vga_draw.c), and the Bochs display interface (bochs_vbe.c). A card embeds struct vga, lists
+ * VGA_STATE, and calls vga_init and vga_reset; cards differ in how much memory they have and where else it
+ * can be seen. */
 #ifndef DEVICES_VGA_H
 #define DEVICES_VGA_H
 #include "core/machine.h"
@@ -99,7 +100,8 @@ void vga_restored(struct vga *);
 void vga_free(struct vga *);
 extern const struct state_field vga_state[];
 #define VGA_STATE(T, m) FIELD_STRUCT(T, m, vga_state)
-/* Reads a ROM image into 64 KiB that the caller frees; *size is rounded up to a power of two. name NULL or "": no ROM. */
+/* Reads a ROM image into 64 KiB that the caller frees; *size is rounded up to a power of two. name NULL or
+ * "": no ROM. */
 bool vga_rom_load(const char *name, uint8_t **bytes, uint32_t *size, struct error *);
 
 /* The general ports 3B0h-3DFh, also as seen through a memory window. */

@@ -1,20 +1,22 @@
-/* Pictures from the VGA's memory, line by line as the CRT controller walks it: a memory address counter that starts at the start
- * address and moves by the offset register every character row, a row scan counter inside the row, and the line compare register
- * that sends the address back to 0 (split screen). The counter reaches memory as bytes, words or double words.
+/* Pictures from the VGA's memory, line by line as the CRT controller walks it: a memory address counter that
+ * starts at the start address and moves by the offset register every character row, a row scan counter
+ * inside the row, and the line compare register that sends the address back to 0 (split screen). The counter
+ * reaches memory as bytes, words or double words.
  *
- * A picture has the dots that the tube shows: 720 x 400 in text mode, 640 x 400 in mode 13h with each pixel two dots wide and two lines
- * high. refresh draws only what changed: text rows whose cells differ from those drawn last, and graphics lines that
- * lie in memory written since. What shapes the picture otherwise (struct vga_mode, the colours) is derived from the registers
- * at each refresh and compared as a whole.
+ * A picture has the dots that the tube shows: 720 x 400 in text mode, 640 x 400 in mode 13h with each pixel
+ * two dots wide and two lines high. refresh draws only what changed: text rows whose cells differ from those
+ * drawn last, and graphics lines that lie in memory written since. What shapes the picture otherwise (struct
+ * vga_mode, the colours) is derived from the registers at each refresh and compared as a whole.
  *
- * References: [VGA-TRM] CRT controller, attribute controller, display memory; [FREEVGA] split screen, panning.
- * Not modelled: see vga.c. Drawing everything (`whole`) forgets nothing, so only one caller may ask for changes.
- */
+ * References: [VGA-TRM] CRT controller, attribute controller, display memory; [FREEVGA] split screen,
+ * panning.
+ * Not modelled: see vga.c. Drawing everything (`whole`) forgets nothing, so only one caller may ask for
+ * changes. */
 #include "devices/vga.h"
 
 enum { LINE_DOTS = VBE_MAX_XRES + 16, CELL_CURSOR = 1 << 16, CELL_HIDDEN = 1 << 17, CELL_DRAWN = 1 << 28 };
 
-/* --- what the registers describe ----------------------------------------------------------------------------------- */
+/* --- what the registers describe ------------------------------------------------------------------------ */
 
 static bool screen_off(const struct vga *v)
 {
@@ -94,7 +96,7 @@ static struct vga_mode mode_of(const struct vga *v)
     return m;
 }
 
-/* --- colours --------------------------------------------------------------------------------------------------------- */
+/* --- colours -------------------------------------------------------------------------------------------- */
 
 static uint32_t dac_colour(const struct vga *v, uint8_t index)
 {
@@ -122,7 +124,7 @@ static void colours_of(const struct vga *v, const struct vga_mode *m, uint32_t *
         colours[n] = direct ? dac_colour(v, (uint8_t)(n & planes)) : n < 16 ? dac_colour(v, attribute_index(v, n)) : 0;
 }
 
-/* --- the CRT controller's walk ------------------------------------------------------------------------------------------ */
+/* --- the CRT controller's walk -------------------------------------------------------------------------- */
 
 struct beam { uint32_t address; unsigned scan, row, pan; bool second; };
 
@@ -156,8 +158,8 @@ static void beam_next(const struct vga_mode *m, struct beam *b, unsigned line)
     }
 }
 
-/* The counter as memory sees it: shifted, with high bits below, and row scan bits for CGA's and Hercules' interleaved
- * lines [VGA-TRM, CRT Mode Control] */
+/* The counter as memory sees it: shifted, with high bits below, and row scan bits for CGA's and Hercules'
+ * interleaved lines [VGA-TRM, CRT Mode Control] */
 static uint32_t memory_address(const struct vga_mode *m, uint32_t counter, unsigned scan)
 {
     uint32_t c = counter & 0xffff, a = c;
@@ -177,7 +179,7 @@ static uint32_t column_address(const struct vga_mode *m, const struct beam *b, u
     return memory_address(m, b->address + (column >> m->count_shift), b->scan);
 }
 
-/* --- text ------------------------------------------------------------------------------------------------------------- */
+/* --- text ----------------------------------------------------------------------------------------------- */
 
 /* hide: characters with the blink attribute are in their dark phase. */
 struct cursor { uint32_t address; unsigned first, last; bool shown, hide; };
@@ -193,7 +195,8 @@ static struct cursor cursor_of(const struct vga *v)
                             .shown = !(cr[CR_CURSOR_START] & 0x20) && !(frame & 8), .hide = (frame & 16) != 0 };
 }
 
-/* A cell with all that its look depends on: code, attribute, cursor and its lines, the hidden phase of blinking. */
+/* A cell with all that its look depends on: code, attribute, cursor and its lines, the hidden phase of
+ * blinking. */
 static uint32_t cell_of(const struct vga *v, const struct vga_mode *m, const struct beam *b, unsigned column,
                         const struct cursor *cursor)
 {
@@ -205,7 +208,8 @@ static uint32_t cell_of(const struct vga *v, const struct vga_mode *m, const str
     return cell | CELL_DRAWN;
 }
 
-/* Did a row of cells change since it was drawn? Remembers it as drawn. Too tall or wide a screen is always drawn. */
+/* Did a row of cells change since it was drawn? Remembers it as drawn. Too tall or wide a screen is always
+ * drawn. */
 static bool row_changed(struct vga *v, const struct vga_mode *m, const struct beam *b, const struct cursor *cursor)
 {
     bool changed = false;
@@ -253,7 +257,7 @@ static void text_line(const struct vga *v, const struct vga_mode *m, const struc
     }
 }
 
-/* --- graphics ----------------------------------------------------------------------------------------------------------- */
+/* --- graphics ------------------------------------------------------------------------------------------- */
 
 /* A byte's bits, the highest first, each in a byte of its own. */
 static uint64_t bits_spread(uint32_t byte)
@@ -266,7 +270,8 @@ static uint64_t planar_dots(uint32_t word)
     return bits_spread(word) | bits_spread(word >> 8) << 1 | bits_spread(word >> 16) << 2 | bits_spread(word >> 24) << 3;
 }
 
-/* Pairs of bits, four pixels from the even planes, then four from the odd ones: CGA's four colours [VGA-TRM, Graphics Mode] */
+/* Pairs of bits, four pixels from the even planes, then four from the odd ones: CGA's four colours [VGA-TRM,
+ * Graphics Mode] */
 static uint64_t interleaved_dots(uint32_t word)
 {
     uint64_t dots = 0;
@@ -343,7 +348,7 @@ static void vbe_true_line(const struct vga *v, const struct vga_mode *m, unsigne
         }
 }
 
-/* --- one line ---------------------------------------------------------------------------------------------------------- */
+/* --- one line ------------------------------------------------------------------------------------------- */
 
 static void draw_line(struct vga *v, const struct vga_mode *m, const uint32_t *colours, const struct beam *b,
                       const struct cursor *cursor, unsigned y)
@@ -391,7 +396,7 @@ static bool line_dirty(const struct vga *v, const struct vga_mode *m, const stru
     return false;
 }
 
-/* --- the display sink ---------------------------------------------------------------------------------------------------- */
+/* --- the display sink ----------------------------------------------------------------------------------- */
 
 /* What was written through the linear frame buffer joins what was written through the window. */
 static void collect_linear(struct vga *v, const struct vga_mode *m)

@@ -40,7 +40,8 @@ static uint8_t rotate(const struct vga *v, uint8_t byte)
     return (uint8_t)(byte >> count | byte << (8 - count));
 }
 
-/* What the four planes' byte becomes, before the map mask [VGA-TRM, Graphics Mode register, write modes 0-3] */
+/* What the four planes' byte becomes, before the map mask [VGA-TRM, Graphics Mode register, write modes 0-3]
+ */
 static uint32_t write_data(const struct vga *v, uint8_t byte)
 {
     uint32_t mask = v->bit_mask, data;
@@ -70,8 +71,9 @@ static void store(struct vga *v, uint32_t offset, uint32_t data, uint32_t planes
         v->fonts_changed = true;
 }
 
-/* In the odd/even map A0 is replaced by A16 in the 128 KiB window, else by the page bit, which is 1 for the lower page of the
- * pair [VGA-TRM, Miscellaneous Output, Miscellaneous register of the graphics controller] */
+/* In the odd/even map A0 is replaced by A16 in the 128 KiB window, else by the page bit, which is 1 for the
+ * lower page of the pair [VGA-TRM, Miscellaneous Output, Miscellaneous register of the graphics controller]
+ */
 static uint32_t plane_offset(const struct vga *v, uint32_t address)
 {
     if (v->sequencer[SR_MEMORY_MODE] & SR_MEMORY_CHAIN4)

@@ -1,10 +1,10 @@
-/* The Bochs display interface: eleven 16-bit registers behind an index at port 1CEh and data at 1CFh (both words, so they
- * overlap) that set a resolution, a depth and a window into a linear frame buffer. The video BIOS of SeaBIOS makes VESA modes of it,
- * and drivers of many systems know it. While it is enabled it takes the picture over from the VGA's registers.
+/* The Bochs display interface: eleven 16-bit registers behind an index at port 1CEh and data at 1CFh (both
+ * words, so they overlap) that set a resolution, a depth and a window into a linear frame buffer. The video
+ * BIOS of SeaBIOS makes VESA modes of it, and drivers of many systems know it. While it is enabled it takes
+ * the picture over from the VGA's registers.
  *
  * References: [BOCHS-VBE] the interface of Bochs' video BIOS, versions B0C0h to B0C5h.
- * Not modelled: 32 KiB bank granularity and separate read and write banks (B0C6h on).
- */
+ * Not modelled: 32 KiB bank granularity and separate read and write banks (B0C6h on). */
 #include "devices/vga.h"
 
 static unsigned bytes_per_line(const struct vga *v, unsigned width)
