@@ -24,7 +24,7 @@ static int list(void)
     return code;
 }
 
-/* All settings, section by section, each with the file that set it when that is not the profile itself. */
+/* All settings, section by section, those of a base profile with their place. */
 static int show(const char *name)
 {
     struct error err;
@@ -45,9 +45,10 @@ static int show(const char *name)
             const char *slash = s->file ? strrchr(s->file, '/') : NULL;
             if (strcmp(s->section, section))
                 continue;
+            printf("%s = %s", s->key, s->value);
             if (s->inherited)
-                printf("%-28s ; %s:%u\n", "", slash ? slash + 1 : s->file, s->line);
-            printf("%s = %s\n", s->key, s->value);
+                printf("   ; %s:%u", slash ? slash + 1 : s->file, s->line);
+            printf("\n");
         }
     }
     profile_free(p);

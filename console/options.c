@@ -19,7 +19,7 @@ const struct option run_option_table[] = {
     { "screenshot", "FILE", OPTION_TEXT, RUN(screenshot), 0, "save the screen as PNG at the end" },
     { "serial", "FILE", OPTION_TEXT, RUN(serial), 0, "serial port 1 to a file; -: to the terminal, with its input" },
     { "debug-port", "PORT:FILE", OPTION_TEXT, RUN(debug_port), 0, "bytes written to an I/O port go to a file" },
-    { "stats", "FILE", OPTION_TEXT, RUN(stats), 0, "counters as JSON at the end" },
+    { "stats", "FILE", OPTION_TEXT, RUN(stats), 0, "counters as JSON at the end; -: to the standard output" },
     { "vnc", "ADDRESS", OPTION_TEXT, RUN(vnc), 0, "not available yet" },
     { 0 }
 };

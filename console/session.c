@@ -291,7 +291,8 @@ static bool stats_write(struct session *s, struct error *err)
         "mips", busy > 0 ? (double)t.instructions / busy / 1e6 : 0.0,
         "exits", "io", (json_int_t)t.exits_io, "mmio", (json_int_t)t.exits_mmio, "hlt", (json_int_t)t.exits_hlt,
         "ended", reason_name(s), "exit_code", s->machine->exit_code, "steps_done", (json_int_t)s->step);
-    ok = json && !json_dump_file(json, s->options->stats, JSON_INDENT(2));
+    ok = json && (strcmp(s->options->stats, "-") ? !json_dump_file(json, s->options->stats, JSON_INDENT(2)) :
+                  !json_dumpf(json, stdout, JSON_INDENT(2)) && putchar('\n') != EOF);
     json_decref(json);
     return ok || error_set(err, EIO, "cannot write the statistics to %s", s->options->stats);
 }
