@@ -116,6 +116,8 @@ static bool boundary(struct cpu *c, uint64_t stop, enum cpu_exit *exit)
             cpu_service_pending(c);
         blocks_service(c);
     }
+    if (unlikely(c->halted) && cpu_interrupt_ready(c))
+        cpu_service_pending(c);
     if (unlikely(c->shutdown || c->halted)) {
         *exit = c->shutdown ? CPU_SHUTDOWN : CPU_HALTED;
         return false;
