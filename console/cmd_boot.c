@@ -34,11 +34,23 @@ static bool media_open(const struct boot_options *o, struct machine_config *c, s
     return true;
 }
 
+/* The window is called after what is booted. */
+static const char *title(const struct boot_options *o, char *text, size_t size)
+{
+    const char *path = o->kernel ? o->kernel : o->floppy.count ? o->floppy.items[0] : o->cdrom ? o->cdrom :
+                       o->disk.count ? o->disk.items[0] : "boot", *slash = strrchr(path, '/');
+
+    path = slash ? slash + 1 : path;
+    snprintf(text, size, "%.*s", (int)strcspn(path, ","), path);
+    return text;
+}
+
 static int boot(struct invocation *in)
 {
     const struct boot_options *o = in->own;
     struct machine_config config = { .kernel = o->kernel, .initrd = o->initrd, .append = o->append, .firmware = o->firmware };
-    struct session s = { .name = "boot", .options = &in->run };
+    char name[96];
+    struct session s = { .name = title(o, name, sizeof(name)), .options = &in->run };
     unsigned disks = o->cdrom ? MACHINE_DISKS - 1 : MACHINE_DISKS;
     struct profile *profile;
     struct error err;

@@ -212,10 +212,15 @@ static void update_status(struct window *w, int64_t now)
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
 
-void window_title(struct window *w)
+static void title_text(struct window *w)
 {
     snprintf(w->title, sizeof(w->title), "%s \xe2\x80\x94 Holdover%s", w->session->name,
              w->captured ? " (Ctrl+Alt frees the mouse)" : "");
+}
+
+void window_title(struct window *w)
+{
+    title_text(w);
     SDL_SetWindowTitle(w->window, w->title);
 }
 
@@ -248,7 +253,8 @@ struct window *window_open(struct session *s, struct error *err)
         return NULL;
     }
     SDL_StopTextInput();
-    w->window = SDL_CreateWindow(s->name, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720, 540 + 2 * UI_BAR_H,
+    title_text(w);
+    w->window = SDL_CreateWindow(w->title, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720, 540 + 2 * UI_BAR_H,
                                  SDL_WINDOW_RESIZABLE);
     if (w->window)
         w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_TARGETTEXTURE);
@@ -262,7 +268,6 @@ struct window *window_open(struct session *s, struct error *err)
     SDL_SetWindowMinimumSize(w->window, LEAST_W, LEAST_H);
     SDL_EventState(SDL_DROPFILE, SDL_ENABLE);
     window_start_settings(w);
-    window_title(w);
     w->whole = w->dirty = true;
     w->second = host_now();
     w->cpu_seconds = cpu_seconds();

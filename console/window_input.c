@@ -39,8 +39,20 @@ void window_capture(struct window *w, bool on)
     window_title(w);
 }
 
+/* floppy0 is what its user calls drive A. */
+static void drive_name(const char *drive, char *name, size_t size)
+{
+    if (!strncmp(drive, "floppy", 6))
+        snprintf(name, size, "Floppy drive %c", 'A' + drive[6] - '0');
+    else if (!strncmp(drive, "cdrom", 5))
+        snprintf(name, size, "CD-ROM drive");
+    else
+        snprintf(name, size, "Drive %s", drive);
+}
+
 void window_main_menu(struct window *w)
 {
+    char name[32];
     bool removable;
     const char *drive;
 
@@ -52,8 +64,10 @@ void window_main_menu(struct window *w)
     menu_add(&w->menu, MENU_KEYS, "pause", "Send Pause");
     machine_lock(w->session->machine);
     for (unsigned i = 0; (drive = machine_drive(w->session->machine, i, &removable)); i++)
-        if (removable)
-            menu_add(&w->menu, MENU_DRIVE, drive, "Disk in %s...", drive);
+        if (removable) {
+            drive_name(drive, name, sizeof(name));
+            menu_add(&w->menu, MENU_DRIVE, drive, "%s...", name);
+        }
     machine_unlock(w->session->machine);
     menu_add(&w->menu, MENU_FULL_SCREEN, NULL, "%s", w->full_screen ? "Leave full screen  Ctrl+Alt+F" : "Full screen  Ctrl+Alt+F");
     menu_add(&w->menu, MENU_SCALING, NULL, "%s", w->smooth ? "Sharp pixels" : "Smooth picture, as large as fits");
@@ -78,12 +92,14 @@ void window_close_menu(struct window *w)
 
 static void drive_menu(struct window *w, const char *drive)
 {
+    char name[32];
     bool locked;
 
+    drive_name(drive, name, sizeof(name));
     machine_lock(w->session->machine);
     locked = machine_medium_locked(w->session->machine, drive);
     machine_unlock(w->session->machine);
-    menu_start(&w->menu, drive);
+    menu_start(&w->menu, name);
     menu_add(&w->menu, MENU_NOTHING, drive, "Insert an image file...");
     menu_add(&w->menu, MENU_EJECT, drive, "%s", locked ? "Eject (the system has locked the door)" : "Eject");
     menu_add(&w->menu, MENU_CLOSED, NULL, "Back  Esc");
