@@ -141,19 +141,18 @@ static void pop_times(struct cpu *c, unsigned pops)
     for (unsigned n = 0; n < pops; n++)
         fpu_pop(&c->fpu);
 }
-/* An operand is missing: unordered, if masked. */
+/* An operand is missing: unordered, also when the exception is unmasked. */
 static void compare_empty(struct cpu *c, unsigned pops)
 {
-    if (fpu_stack_fault(c, false)) {
-        c->fpu.status |= UNORDERED;
+    bool masked = fpu_stack_fault(c, false);
+    c->fpu.status |= UNORDERED;
+    if (masked)
         pop_times(c, pops);
-    }
 }
 static inline void compare_done(struct cpu *c, unsigned sw, unsigned pops)
 {
-    bool stopped = fpu_stopped(c, sw, FPU_BEFORE);
-    fpu_flags(c, sw, stopped ? 0 : FPU_CONDITIONS);
-    if (!stopped)
+    fpu_flags(c, sw, FPU_CONDITIONS);
+    if (!fpu_stopped(c, sw, FPU_BEFORE))
         pop_times(c, pops);
 }
 
@@ -223,14 +222,13 @@ void compare_flags(struct cpu *c, const struct insn *i, host_compare_fn *op, uns
     fpu_record(c, i);
     if (unlikely(!fpu_valid(f, 0) || !fpu_valid(f, i->rm))) {
         if (!fpu_stack_fault(c, false))
-            return;
+            pops = 0;
         sw = UNORDERED;
     } else {
         HOST_RUN(c, sw, op(fpu_st(f, 0), fpu_st(f, i->rm), f->control));
-        f->status &= (uint16_t)~FPU_C1;
         fpu_flags(c, sw, 0);
         if (fpu_stopped(c, sw, FPU_BEFORE))
-            return;
+            pops = 0;
     }
     cpu_set_arith(c, (sw & FPU_C0 ? FLAG_CF : 0) | (sw & FPU_C2 ? FLAG_PF : 0) | (sw & FPU_C3 ? FLAG_ZF : 0));
     pop_times(c, pops);

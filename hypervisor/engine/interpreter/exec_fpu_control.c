@@ -138,18 +138,22 @@ void exec_FDECSTP(struct cpu *c, const struct insn *i)
     rotate(c, i, -1);
     NEXT(c, i);
 }
+static inline void free_register(struct cpu *c, const struct insn *i)
+{
+    fpu_record(c, i);
+    fpu_set_empty(&c->fpu, i->rm);
+    c->fpu.status &= (uint16_t)~FPU_C1;
+}
 void exec_FFREE(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    fpu_record(c, i);
-    fpu_set_empty(&c->fpu, i->rm);
+    free_register(c, i);
     NEXT(c, i);
 }
 void exec_FFREEP(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    fpu_record(c, i);
-    fpu_set_empty(&c->fpu, i->rm);
+    free_register(c, i);
     fpu_pop(&c->fpu);
     NEXT(c, i);
 }

@@ -21,6 +21,7 @@ void unary(struct cpu *c, const struct insn *i, host_unary_fn *op, unsigned cond
     unsigned sw;
     fpu_record(c, i);
     if (unlikely(!fpu_valid(f, 0))) {
+        f->status &= (uint16_t)~conditions;
         if (fpu_stack_fault(c, false))
             fpu_set_indefinite(c, 0);
         return;
@@ -44,37 +45,49 @@ UNARY(FCOS, host_cos, FPU_C1 | FPU_C2)
 
 /* --- two in, ST0 out ---------------------------------------------------------------------------------------------- */
 HOST_BINARY(host_scale, "fscale")
-HOST_BINARY(host_prem, "fprem")
-HOST_BINARY(host_prem1, "fprem1")
 
-typedef unsigned host_binary_fn(struct float80 *, const struct float80 *, const struct float80 *, uint16_t);
-
-static inline __attribute__((always_inline))
-void binary(struct cpu *c, const struct insn *i, host_binary_fn *op, unsigned conditions)
-{
-    struct fpu *f = &c->fpu;
-    struct float80 r;
-    unsigned sw;
-    fpu_record(c, i);
-    if (unlikely(!fpu_valid(f, 0) || !fpu_valid(f, 1))) {
-        if (fpu_stack_fault(c, false))
-            fpu_set_indefinite(c, 0);
-        return;
-    }
-    HOST_RUN(c, sw, op(&r, fpu_st(f, 0), fpu_st(f, 1), f->control));
-    *fpu_st(f, 0) = r;
-    fpu_flags(c, sw, conditions);
+/* Where there is no quotient (NaN, zero, infinity) the remainders leave C0 and C3 alone. So these start from the guest's:
+ * an FUCOM of two values whose relation sets them, indexed by C3 and C0. */
+static const struct float80 preset[4][2] = {
+    { { 1ull << 63, 0x3fff }, { 0, 0 } }, { { 0, 0 }, { 1ull << 63, 0x3fff } }, { { 0, 0 }, { 0, 0 } },
+    { { 0xc000000000000000, 0x7fff }, { 0, 0 } },
+};
+#define HOST_REMAINDER(name, op) \
+static inline unsigned name(struct float80 *r, const struct float80 *a, const struct float80 *b, uint16_t control, unsigned before) \
+{ \
+    uint16_t sw; \
+    const struct float80 *c30 = preset[(before & FPU_C3 ? 2 : 0) | (before & FPU_C0 ? 1 : 0)]; \
+    asm volatile("fldt %[y]\n\tfldt %[x]\n\tfucompp\n\tfldt %[b]\n\tfldt %[a]\n\tfldcw %[g]\n\t" op "\n\t" HOST_STATUS \
+                 "fstpt %[r]\n\tfstp %%st(0)\n\tfldcw %[h]" \
+                 : [r] "=m"(*r), "=&a"(sw) \
+                 : [a] "m"(*a), [b] "m"(*b), [x] "m"(c30[0]), [y] "m"(c30[1]), [g] "m"(control), [h] "m"(host_control) \
+                 : HOST_CLOBBERS); \
+    return sw; \
 }
-#define BINARY(NAME, host, conditions) \
+HOST_REMAINDER(host_prem, "fprem")
+HOST_REMAINDER(host_prem1, "fprem1")
+
+#define BINARY(NAME, call, conditions) \
 void exec_##NAME(struct cpu *c, const struct insn *i) \
 { \
     FPU_WAITING(c, i); \
-    binary(c, i, host, conditions); \
+    struct fpu *f = &c->fpu; \
+    struct float80 r; \
+    unsigned sw; \
+    fpu_record(c, i); \
+    if (unlikely(!fpu_valid(f, 0) || !fpu_valid(f, 1))) { \
+        f->status &= (uint16_t)~((conditions) & FPU_C2); \
+        if (fpu_stack_fault(c, false)) fpu_set_indefinite(c, 0); \
+        NEXT(c, i); \
+    } \
+    HOST_RUN(c, sw, call); \
+    *fpu_st(f, 0) = r; \
+    fpu_flags(c, sw, conditions); \
     NEXT(c, i); \
 }
-BINARY(FSCALE, host_scale, FPU_C1)
-BINARY(FPREM, host_prem, FPU_CONDITIONS)
-BINARY(FPREM1, host_prem1, FPU_CONDITIONS)
+BINARY(FSCALE, host_scale(&r, fpu_st(f, 0), fpu_st(f, 1), f->control), FPU_C1)
+BINARY(FPREM, host_prem(&r, fpu_st(f, 0), fpu_st(f, 1), f->control, f->status), FPU_CONDITIONS)
+BINARY(FPREM1, host_prem1(&r, fpu_st(f, 0), fpu_st(f, 1), f->control, f->status), FPU_CONDITIONS)
 
 /* --- those that pop or push --------------------------------------------------------------------------------------- */
 HOST_WALK(host_patan, "fpatan")
@@ -118,6 +131,7 @@ void unary_push(struct cpu *c, const struct insn *i, host_walk_fn *op, unsigned 
     bool overflow = fpu_valid(f, 7);
     fpu_record(c, i);
     if (unlikely(!fpu_valid(f, 0) || overflow)) {
+        f->status &= (uint16_t)~conditions;
         if (fpu_stack_fault(c, fpu_valid(f, 0))) {
             fpu_set_indefinite(c, 0);
             fpu_push(f, &float80_indefinite);

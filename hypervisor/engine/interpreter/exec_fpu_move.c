@@ -20,7 +20,7 @@ static inline unsigned name(struct float80 *r, type v) \
 HOST_LOAD(host_load_m32, uint32_t, "flds")
 HOST_LOAD(host_load_m64, uint64_t, "fldl")
 
-/* A denormal or NaN: DE or IE may stop it. */
+/* A denormal or NaN. An unmasked IE stops it; after an unmasked DE the value, normalised, is there. */
 #define LOAD_SPECIAL(bits) \
 static __attribute__((noinline)) void load_special##bits(struct cpu *c, uint##bits##_t v) \
 { \
@@ -32,7 +32,7 @@ static __attribute__((noinline)) void load_special##bits(struct cpu *c, uint##bi
     } \
     HOST_RUN(c, sw, host_load_m##bits(&r, v)); \
     flags_masked(c, sw & ~FPU_C1); \
-    if (!fpu_stopped(c, sw | FPU_ES, FPU_BEFORE)) \
+    if (!(sw & ~c->fpu.control & FPU_IE)) \
         fpu_push(&c->fpu, &r); \
 }
 LOAD_SPECIAL(32)
@@ -85,7 +85,7 @@ void exec_FLD_STi(struct cpu *c, const struct insn *i)
     FPU_WAITING(c, i);
     struct float80 r = *fpu_st(&c->fpu, i->rm);
     fpu_record(c, i);
-    if (unlikely(!fpu_valid(&c->fpu, i->rm) && !fpu_valid(&c->fpu, 7))) {
+    if (unlikely(!fpu_valid(&c->fpu, i->rm))) {
         if (fpu_stack_fault(c, false))
             fpu_push(&c->fpu, &float80_indefinite);
     } else {
@@ -270,6 +270,20 @@ void exec_FSTP_STi(struct cpu *c, const struct insn *i)
     NEXT(c, i);
 }
 
+/* D9 D8+i: as FSTP, but of an empty ST0 it stores nothing and says nothing; it only pops. */
+void exec_FSTPNCE(struct cpu *c, const struct insn *i)
+{
+    FPU_WAITING(c, i);
+    if (likely(fpu_valid(&c->fpu, 0))) {
+        store_register(c, i, true);
+    } else {
+        fpu_record(c, i);
+        c->fpu.status &= (uint16_t)~FPU_C1;
+        fpu_rotate(&c->fpu, 1);
+    }
+    NEXT(c, i);
+}
+
 /* --- between registers -------------------------------------------------------------------------------------------- */
 void exec_FXCH(struct cpu *c, const struct insn *i)
 {
@@ -328,7 +342,6 @@ static inline void move_if(struct cpu *c, const struct insn *i, bool condition)
     }
     if (condition)
         *fpu_st(f, 0) = *fpu_st(f, i->rm);
-    f->status &= (uint16_t)~FPU_C1;
 }
 #define MOVE_IF(NAME, condition) \
 void exec_##NAME(struct cpu *c, const struct insn *i) \

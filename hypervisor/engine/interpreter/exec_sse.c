@@ -1,5 +1,8 @@
 /* SSE and SSE2 floating point: arithmetic, comparisons, logic, shuffles, MXCSR [SDM2; SDM1, 10, 11]. The host computes under
- * the guest's rounding and flush modes with every exception masked; see exec_simd.h. */
+ * the guest's rounding and flush modes with every exception masked; see exec_simd.h.
+ *
+ * Not modelled: with an unmasked overflow or underflow PE is always set; silicon sets it if the result would be inexact
+ * even with an unbounded exponent. */
 #include "engine/interpreter/exec_simd.h"
 
 void sse_denied(struct cpu *c)

@@ -92,17 +92,19 @@ TO_MMX(CVTTPS2PI, host_cvttps2dq, vec64(read64(c, i)))
 TO_MMX(CVTPD2PI, host_cvtpd2dq, read128(c, i))
 TO_MMX(CVTTPD2PI, host_cvttpd2dq, read128(c, i))
 
+/* From memory these leave the x87 state alone. */
 void exec_CVTPI2PS(struct cpu *c, const struct insn *i)
 {
     sse_begin(c);
-    MMX_WAITING(c, i);
+    if (!is_memory(i))
+        MMX_WAITING(c, i);
     __m128i s = vec64(is_memory(i) ? read64(c, i) : mmx_get(c, i->rm));
     uint64_t r = low64(sse_run(c, s, s, host_cvtdq2ps));
     xmm_set_low(c, i->reg, r);
-    mmx_enter(c);
+    if (!is_memory(i))
+        mmx_enter(c);
     NEXT(c, i);
 }
-/* From memory this one leaves the x87 state alone [SDM2, CVTPI2PD]. It is always exact. */
 void exec_CVTPI2PD(struct cpu *c, const struct insn *i)
 {
     sse_begin(c);
