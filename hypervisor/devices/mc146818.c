@@ -82,7 +82,7 @@ static int64_t days_of(int64_t year, unsigned month, unsigned day)
 
 static void date_of(int64_t days, unsigned *year, unsigned *month, unsigned *day)
 {
-    int64_t era = days / 146097, rest = days % 146097;
+    int64_t era = (days + 146097) / 146097 - 1, rest = (days + 146097) % 146097;      /* January of year 0 is before day 0 */
     int64_t y = (rest - rest / 1460 + rest / 36524 - rest / 146096) / 365;
     unsigned of_year = (unsigned)(rest - (365 * y + y / 4 - y / 100)), m = (5 * of_year + 2) / 153;
     *day = of_year - (153 * m + 2) / 5 + 1;
