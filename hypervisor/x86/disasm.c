@@ -232,8 +232,8 @@ static void put_prefixes(struct line *l, const struct opcode *o)
     } else if (!strncmp(o->name, "LOOP", 4) && wide != code32) {
         put(l, wide ? "a32 " : "a16 ");
     }
-    bool stack_or_flow = d == METHOD_J || !strncmp(o->name, "RET", 3) || !strcmp(o->name, "LEAVE") || !strcmp(o->name, "ENTER")
-        || !strcmp(o->name, "PUSH") || !strcmp(o->name, "POP_SREG") || !strcmp(o->name, "POP_SS");
+    bool stack_or_flow = d == METHOD_J || !strncmp(o->name, "RET", 3) || !strcmp(o->name, "LEAVE")
+        || !strcmp(o->name, "ENTER") || !strcmp(o->name, "PUSH") || !strcmp(o->name, "POP_SREG") || !strcmp(o->name, "POP_SS");
     bool shown = d == METHOD_E || d == METHOD_Z || (d >= METHOD_I && d <= METHOD_IS);
     if (stack_or_flow && !shown && big(l) != code32)
         put(l, big(l) ? "o32 " : "o16 ");
@@ -250,7 +250,8 @@ unsigned insn_disassemble(const uint8_t *bytes, size_t available, unsigned mode,
     const struct opcode *o = &opcodes[i.id];
     put_prefixes(&l, o);
     put_name(&l, o);
-    if (!strcmp(o->name, "PUSH") && operands[o->dst].method != METHOD_E && big(&l) != !!(mode & MODE_CODE32))
+    unsigned method = operands[o->dst].method;
+    if (!strcmp(o->name, "PUSH") && (method == METHOD_I || method == METHOD_IS) && big(&l) != !!(mode & MODE_CODE32))
         put(&l, big(&l) ? " dword" : " word");
     if (implied_memory(o))
         return i.length;
