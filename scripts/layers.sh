@@ -19,7 +19,7 @@ BEGIN {
     may["net"] = "base core net"
     may["profile"] = "base profile"
     may["devices"] = "base core"
-    may["boards"] = "base core x86 engine devices block net profile hypervisor.h"
+    may["boards"] = "boards base core x86 engine devices block net profile hypervisor.h"
     may["hypervisor.h"] = "base core block profile"
     may["importers"] = "base block profile importers"
     may["console"] = "base console"

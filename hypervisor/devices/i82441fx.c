@@ -10,7 +10,7 @@
  */
 #include "devices/pci.h"
 
-enum { PMCCFG = 0x50, PAM0 = 0x59, DRB0 = 0x60, SMRAM = 0x72, ERRSTS = 0x91 };
+enum { PMCCFG = 0x50, PAM = 0x59, DRB0 = 0x60, SMRAM = 0x72, ERRSTS = 0x91 };
 enum { SMRAM_BASE = 2, G_SMRAME = 1 << 3, D_LCK = 1 << 4, D_CLS = 1 << 5, D_OPEN = 1 << 6 };
 enum { PAM_READ = 1, PAM_WRITE = 2, PAM_SEGMENTS = 13 };
 enum { VIDEO = 0xa0000, SHADOW = 0xc0000, BIOS = 0xf0000, HIGH = 0x100000 };
@@ -30,8 +30,8 @@ static struct i82441fx *pmc_of(struct device *dev) { return container_of(dev, st
 static unsigned pam_bits(const struct i82441fx *p, unsigned segment)
 {
     if (segment == 12)
-        return p->pci.config[PAM0] >> 4 & 3;
-    return p->pci.config[PAM0 + 1 + segment / 2] >> 4 * (segment & 1) & 3;
+        return p->pci.config[PAM] >> 4 & 3;
+    return p->pci.config[PAM + 1 + segment / 2] >> 4 * (segment & 1) & 3;
 }
 
 static void map_update(struct i82441fx *p)
@@ -80,7 +80,7 @@ static bool pmc_init(struct device *dev, struct error *err)
     p->pci.written = pmc_written;
     p->pci.writable[PCI_COMMAND] = 0;           /* memory and master are hard-wired to 1, I/O to 0 [82441FX, 3.2.3] */
     memset(p->pci.writable + PMCCFG, 0xff, 0x60 + 8 - PMCCFG);
-    memset(p->pci.writable + PAM0, 0x33, 7);
+    memset(p->pci.writable + PAM, 0x33, 7);
     p->pci.writable[0x68] = 0x80;               /* FDHC */
     p->pci.clears[ERRSTS] = 0x11;
     if (dev->machine->ram_size > HIGH)
