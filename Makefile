@@ -13,7 +13,7 @@ say      = $(if $(filter 1,$(V)),,@echo "  $(1)	$(2)";)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.SECONDARY:
+.PRECIOUS: %.bin
 MAKEFLAGS += --no-builtin-rules
 BUILD := $(abspath $(O))
 
