@@ -1,0 +1,121 @@
+/* The manifest. Keys are only ever added: other programs read it. */
+#include "importers/evidence.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static json_t *chs_json(struct chs c)
+{
+    return json_pack("[i, i, i]", c.cylinder, c.head, c.sector);
+}
+
+/* Text from a foreign disk; NULL when it is not worth a key. */
+static json_t *text_json(const char *text)
+{
+    return *text ? json_string(text) : NULL;
+}
+
+static json_t *table_json(const struct partition_table *t)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < t->count; i++) {
+        const struct partition *p = &t->list[i];
+        json_array_append_new(list, json_pack("{s:i s:i s:s s:b s:I s:I s:o s:o s:o* s:o*}", "number", (int)p->number,
+            "type", p->type, "type_name", partition_type_name(p->type), "active", p->active, "start", (json_int_t)p->start,
+            "sectors", (json_int_t)p->sectors, "first_chs", chs_json(p->first), "last_chs", chs_json(p->last),
+            "fs", text_json(p->fs), "label", text_json(p->label)));
+    }
+    return json_pack("{s:s s:I s:b s:o}", "kind", table_kind_names[t->kind], "disk_id", (json_int_t)t->disk_id, "damaged",
+                     t->damaged, "partitions", list);
+}
+
+static json_t *image_json(const struct import_result *r)
+{
+    return json_pack("{s:s s:s s:I s:s s:I}", "file", "disk0.qcow2", "format", "qcow2", "bytes", (json_int_t)r->image_bytes,
+                     "sha256", r->image_sha256, "stored_clusters", (json_int_t)r->stored_clusters);
+}
+
+char *manifest_make(const struct import_options *o, const struct import_result *r, const struct partition_table *t,
+                    const struct facts *f, json_t *report, bool image)
+{
+    char date[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    json_t *findings = json_array();
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    for (size_t i = 0; i < r->finding_count; i++)
+        json_array_append_new(findings, json_string(r->findings[i]));
+    json_t *source = json_pack("{s:s s:s s:I s:I s:s}", "path", r->source, "kind", r->kind, "bytes", (json_int_t)r->bytes,
+                               "sectors", (json_int_t)r->sectors, "sha256", r->sha256);
+    if (!source)                                /* a name that is not UTF-8 */
+        source = json_pack("{s:s s:s s:I s:I s:s}", "path", "?", "kind", r->kind, "bytes", (json_int_t)r->bytes, "sectors",
+                           (json_int_t)r->sectors, "sha256", r->sha256);
+    json_t *all = json_pack("{s:i s:s s:s s:s s:o s:o* s:o s:o s:{s:i s:i s:i s:s} s:{s:b s:o* s:o s:o*} s:{s:s s:s}}",
+        "manifest", 1, "tool", "holdover", "tool_version", o->tool_version ? o->tool_version : "", "imported", date,
+        "source", source, "image", image ? image_json(r) : NULL, "partition_table", table_json(t), "findings", findings,
+        "geometry", "cylinders", (int)r->geometry.cylinders, "heads", (int)r->geometry.heads, "sectors", (int)r->geometry.sectors,
+        "reason", r->geometry.reason, "inspection", "libguestfs", r->inspected, "note", text_json(r->inspect_note),
+        "facts", facts_json(f), "report", report ? json_incref(report) : NULL,
+        "profile", "name", r->profile, "reason", r->reason);
+    char *text = json_dumps(all, JSON_INDENT(2));
+    json_decref(all);
+    return text;
+}
+
+static bool file_put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    size_t length = strlen(text);
+    bool ok = fd >= 0 && write(fd, text, length) == (ssize_t)length && write(fd, "\n", 1) == 1 && !fsync(fd);
+    return (fd < 0 || !close(fd)) && ok;
+}
+
+bool evidence_write(const char *folder, const char *text, struct error *err)
+{
+    char path[PATH_MAX], fresh[PATH_MAX + 8];
+    snprintf(path, sizeof(path), "%s/evidence", folder);
+    if (mkdir(path, 0755) && errno != EEXIST)
+        return error_set(err, errno, "cannot make the folder %s: %s", path, strerror(errno));
+    snprintf(path, sizeof(path), "%s/evidence/manifest.json", folder);
+    snprintf(fresh, sizeof(fresh), "%s.new", path);
+    if (file_put(fresh, text) && !rename(fresh, path))
+        return true;
+    error_set(err, errno, "cannot write %s: %s", path, strerror(errno));
+    unlink(fresh);
+    return false;
+}
+
+void evidence_remove(const char *folder)
+{
+    static const char *const names[] = { "evidence/manifest.json", "evidence/manifest.json.new" };
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/evidence", folder);
+    rmdir(path);
+}
+
+bool manifest_read(const char *path, uint64_t *bytes, char sha256[65], struct error *err)
+{
+    json_error_t where;
+    json_t *all = json_load_file(path, 0, &where), *source = json_object_get(all, "source");
+    const char *hash = json_string_value(json_object_get(source, "sha256"));
+    json_int_t length = json_integer_value(json_object_get(source, "bytes"));
+    bool ok = hash && strlen(hash) == 64 && length > 0;
+    if (ok) {
+        *bytes = (uint64_t)length;
+        memcpy(sha256, hash, 65);
+    } else {
+        error_set(err, EINVAL, "the manifest %s cannot be read: %s", path, all ? "it has no source with bytes and sha256" : where.text);
+    }
+    json_decref(all);
+    return ok;
+}

@@ -1,0 +1,14 @@
+/* Looking inside a disk: first by our own readers, then by libguestfs in a process of its own. */
+#ifndef IMPORTERS_INSPECT_H
+#define IMPORTERS_INSPECT_H
+#include "importers/facts.h"
+#include "importers/partitions.h"
+
+/* Adds what the volumes that we can read say. */
+void inspect_light(struct block *disk, const struct partition_table *, struct facts *);
+/* Has libguestfs look at an image file for at most `seconds`. False: it could not; note says why. *report is its answer for
+ * the manifest (may be NULL). `poll` is called about four times a second; when it says so, the look ends at once. */
+bool inspect_guestfs(const char *image, const char *format, unsigned seconds, bool (*poll)(void *arg), void *arg,
+                     struct facts *, json_t **report, char note[IMPORT_TEXT]);
+
+#endif

@@ -1,0 +1,156 @@
+/* Sources. Formats are told apart by what the file holds, never by its name: an E01 file read as a raw disk would import and
+ * be worthless. References: [FORMATS]. */
+#include "importers/source.h"
+#include "base/bits.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct magic { uint64_t at; const char *bytes; size_t length; const char *what, *remedy; };
+#define CONVERT "convert it with `qemu-img convert -O raw` first"
+static const struct magic magics[] = {
+    { 0, "EVF\x09\x0d\x0a\xff\x00", 8, "an EnCase image (E01)", "export it with `ewfexport -f raw` first" },
+    { 0, "EVF2\x0d\x0a\x81\x00", 8, "an EnCase image (Ex01)", "export it as a raw image first" },
+    { 0, "conectix", 8, "a VHD image", CONVERT }, { 0, "vhdxfile", 8, "a VHDX image", CONVERT },
+    { 0, "KDMV", 4, "a VMDK image", CONVERT }, { 0, "COWD", 4, "a VMDK image", CONVERT },
+    { 0, "# Disk DescriptorFile", 21, "a VMDK descriptor", CONVERT }, { 64, "\x7f\x10\xda\xbe", 4, "a VDI image", CONVERT },
+    { 0, "WithoutFreeSpace", 16, "a Parallels image", CONVERT }, { 0, "AFF", 3, "an AFF image", "export it as a raw image first" },
+    { 32769, "CD001", 5, "a CD-ROM image (ISO 9660)", "start a machine with it by `holdover boot --cdrom`" },
+    { 0, "\x1f\x8b", 2, "compressed with gzip", "pipe it in: `zcat FILE | holdover import -`" },
+    { 0, "BZh", 3, "compressed with bzip2", "pipe it in: `bzcat FILE | holdover import -`" },
+    { 0, "\xfd" "7zXZ", 5, "compressed with xz", "pipe it in: `xzcat FILE | holdover import -`" },
+    { 0, "\x28\xb5\x2f\xfd", 4, "compressed with zstd", "pipe it in: `zstdcat FILE | holdover import -`" },
+    { 0, "PK\x03\x04", 4, "a zip archive", "unpack it first" }, { 0, "7z\xbc\xaf\x27\x1c", 6, "a 7z archive", "unpack it first" },
+};
+
+static bool head_known(const struct source *s, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
+        const struct magic *m = &magics[i];
+        if (s->head_length >= m->at + m->length && !memcmp(s->head + m->at, m->bytes, m->length))
+            return error_set(err, ENOTSUP, "%s is %s, which cannot be imported yet; %s", s->name, m->what, m->remedy);
+    }
+    return true;
+}
+
+/* A fixed VHD is a raw disk with a footer of 512 bytes, which must not become a part of the disk. */
+static bool tail_known(const struct source *s, struct error *err)
+{
+    char tail[8];
+    if (s->size >= 1024 && !block_read(s->block, s->size - 512, tail, sizeof(tail)) && !memcmp(tail, "conectix", 8))
+        return error_set(err, ENOTSUP, "%s is a VHD image, which cannot be imported yet; " CONVERT, s->name);
+    return true;
+}
+
+static bool stream_head(struct source *s, struct error *err)
+{
+    while (s->head_length < SOURCE_HEAD) {
+        ssize_t n = read(s->fd, s->head + s->head_length, SOURCE_HEAD - s->head_length);
+        if (n < 0 && errno == EINTR)
+            return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", s->name);
+        if (n < 0)
+            return error_set(err, errno, "cannot read %s: %s", s->name, strerror(errno));
+        if (!n)
+            break;
+        s->head_length += (size_t)n;
+    }
+    if (s->head_length >= 4 && !memcmp(s->head, "QFI\xfb", 4))
+        return error_set(err, ENOTSUP, "%s is a qcow2 image, which cannot be read as a stream; give its file name", s->name);
+    return s->head_length ? head_known(s, err) : error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
+}
+
+static bool file_open(struct source *s, bool device, struct error *err)
+{
+    struct block *b = s->block = block_open_auto(s->name, BLOCK_RDONLY, err);
+    if (!b)
+        return false;
+    bool qcow2 = !strcmp(b->class->name, "qcow2");
+    s->kind = qcow2 ? "qcow2 image" : device ? "block device" : "file";
+    s->size = b->size;
+    if (qcow2 && b->below)
+        return error_set(err, ENOTSUP, "%s is a layer over another image; join them with `qemu-img convert -O raw` first", s->name);
+    if (!s->size)
+        return error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
+    s->head_length = (size_t)MIN(s->size, (uint64_t)SOURCE_HEAD);
+    int error = block_read(b, 0, s->head, s->head_length);
+    if (error)
+        return error_set(err, -error, "cannot read the start of %s: %s", s->name, strerror(-error));
+    return qcow2 || (head_known(s, err) && tail_known(s, err));
+}
+
+bool source_open(struct source *s, const char *name, struct error *err)
+{
+    struct stat st;
+    *s = (struct source){ .name = name, .kind = "stream", .fd = -1 };
+    if (!strcmp(name, "-")) {
+        s->name = "standard input";
+        s->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+        return s->fd >= 0 ? stream_head(s, err) : error_set(err, errno, "standard input is closed");
+    }
+    if (stat(name, &st))
+        return error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
+    if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
+        s->fd = open(name, O_RDONLY | O_CLOEXEC);
+        return s->fd >= 0 ? stream_head(s, err) : error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
+    }
+    return file_open(s, S_ISBLK(st.st_mode), err);
+}
+
+static bool stream_read(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel,
+                        struct error *err)
+{
+    *got = 0;
+    if (s->position < s->head_length) {
+        *got = MIN(length, s->head_length - (size_t)s->position);
+        memcpy(to, s->head + s->position, *got);
+    }
+    while (*got < length) {
+        ssize_t n = read(s->fd, to + *got, length - *got);
+        if (n < 0 && errno == EINTR && !(cancel && *cancel))
+            continue;
+        if (n < 0 && errno == EINTR)
+            return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", s->name);
+        if (n < 0)
+            return error_set(err, errno, "cannot read %s at byte %llu: %s", s->name, (unsigned long long)(s->position + *got),
+                             strerror(errno));
+        if (!n)
+            break;
+        *got += (size_t)n;
+    }
+    s->position += *got;
+    return true;
+}
+
+/* The first sector that cannot be read, for the sentence. */
+static uint64_t bad_sector(struct block *b, uint64_t at, size_t length)
+{
+    uint8_t sector[512];
+    for (uint64_t end = at + length; at < end; at += sizeof(sector))
+        if (block_read(b, at, sector, (size_t)MIN(sizeof(sector), end - at)))
+            break;
+    return at / sizeof(sector);
+}
+
+bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel, struct error *err)
+{
+    if (!s->block)
+        return stream_read(s, to, length, got, cancel, err);
+    *got = (size_t)MIN(length, s->size - s->position);
+    int error = block_read(s->block, s->position, to, *got);
+    if (error)
+        return error_set(err, -error, "cannot read sector %llu of %s: %s; rescue what can be read with ddrescue and import that",
+                         (unsigned long long)bad_sector(s->block, s->position, *got), s->name, strerror(-error));
+    s->position += *got;
+    return true;
+}
+
+void source_close(struct source *s)
+{
+    block_close(s->block);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->block = NULL;
+    s->fd = -1;
+}
