@@ -3,7 +3,7 @@
  * Registers are kept physically (R0..R7, not rotated by TOP), tags as one bit, like FXSAVE has them; the two-bit tag word is
  * made from the contents when it is stored, as all CPUs since the Pentium do.
  *
- * FERR# and IGNNE# [SDM 1, appendix D]: with CR0.NE = 0 an unmasked error is reported as IRQ13. The board latches FERR#,
+ * FERR# and IGNNE# [SDM1, appendix D]: with CR0.NE = 0 an unmasked error is reported as IRQ13. The board latches FERR#,
  * and a write to port F0h drops the latch and raises IGNNE# until FERR# goes away.
  *
  * References: [SDM1] chapter 8, appendix D; [SDM2] FSTENV, FXSAVE.
@@ -146,7 +146,7 @@ void fpu_load_environment(struct cpu *c, bool big, const uint8_t *b)
 }
 
 /* --- FXSAVE ------------------------------------------------------------------------------------------------------- */
-/* Denormals-are-zero came with the Pentium 4; before it bit 6 is reserved and the mask field is not written [SDM 1, 11.6.6]. */
+/* Denormals-are-zero came with the Pentium 4; before it bit 6 is reserved and the mask field is not written [SDM1, 11.6.6]. */
 uint32_t fpu_mxcsr_mask(const struct cpu *c) { return cpu_has(c, HAS_SSE2) ? 0xffff : 0xffbf; }
 
 void fpu_save_fx(const struct cpu *c, uint8_t *b)

@@ -1,33 +1,42 @@
 /* See fpu_bench.h. The guest side needs no machine: one page of memory, put into the TLB by hand. */
 #include "tests/support/fpu_bench.h"
-#include "engine/interpreter/handlers.h"
+#include "engine/interpreter/interpreter.h"
 #include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ucontext.h>
 
-/* The lines of opcodes_fpu.def, in order. */
-static exec_fn *const handlers[][2] = {
-#define OP(map, prefix, opcode, group, form, mnemonic, ...) { exec_##mnemonic, exec_##mnemonic },
-#define OPF(map, prefix, opcode, group, form, mnemonic, ...) { exec_##mnemonic##_r, exec_##mnemonic##_m },
+/* The lines of opcodes_fpu.def have ids that follow one another, from the one of this line on. */
+static const char first_line[] = "FADD_m32";
+enum lines { LINES = 0
+#define OP(...) + 1
+#define OPF OP
 #include "x86/opcodes_fpu.def"
 #undef OP
 #undef OPF
 };
-
-/* Their ids follow one another, from the one of this line on. */
-static const char first_line[] = "FADD_m32";
 unsigned fpu_bench_lines(unsigned *count)
 {
     unsigned id = 1;
     while (strcmp(opcodes[id].name, first_line))
         id++;
-    *count = ARRAY_SIZE(handlers);
+    *count = LINES;
     return id;
 }
 
 static struct exec_frame frame = { .eip_base = 0x1000 };
+
+/* --- the bench ---------------------------------------------------------------------------------------------------- */
+static struct sigaction signal_before;
+static sigjmp_buf trapped;
+static uint32_t trapped_mxcsr;
+static void on_trap(int number, siginfo_t *info, void *context)
+{
+    (void)number; (void)info;
+    trapped_mxcsr = ((ucontext_t *)context)->uc_mcontext.fpregs->mxcsr;
+    siglongjmp(trapped, 1);
+}
 
 void fpu_bench_init(struct fpu_bench *b)
 {
@@ -39,11 +48,14 @@ void fpu_bench_init(struct fpu_bench *b)
     memset(b->page, 0, 4096);
     b->cpu->tlb = malloc(sizeof(struct tlb));
     assert(b->cpu->tlb);
+    struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_NODEFER };
+    sigaction(SIGFPE, &action, &signal_before);
     fpu_bench_cpu(b);
 }
 
 void fpu_bench_free(struct fpu_bench *b)
 {
+    sigaction(SIGFPE, &signal_before, NULL);
     munmap(b->code, 4096);
     free(b->page);
     free(b->cpu->tlb);
@@ -87,9 +99,8 @@ int fpu_bench_step(struct fpu_bench *b, const uint8_t *bytes, unsigned length, u
     static struct insn insn[2];
     if (insn_decode(c, &insn[0], bytes, length, mode) != DECODE_OK)
         return EXC_UD;
-    unsigned count, line = insn[0].id - fpu_bench_lines(&count);
-    assert(insn[0].length == length && line < count);
-    insn[0].exec = handlers[line][insn[0].flags & INSN_MEMORY ? 1 : 0];
+    assert(insn[0].length == length);
+    insn[0].exec = exec_lookup(&insn[0]);
     insn[1].exec = finish;
     finished = false;
     c->current = insn;
@@ -136,30 +147,17 @@ asm(".text\n.globl native_run\n.type native_run, @function\nnative_run:\n"
     "pop %r14\n pop %r13\n pop %r12\n pop %rbp\n pop %rbx\n ret\n"
     ".size native_run, .-native_run\n");
 
-static sigjmp_buf trapped;
-static uint32_t trapped_mxcsr;
-static void on_trap(int number, siginfo_t *info, void *context)
-{
-    (void)number; (void)info;
-    trapped_mxcsr = ((ucontext_t *)context)->uc_mcontext.fpregs->mxcsr;
-    siglongjmp(trapped, 1);
-}
-
 /* After #XM only MXCSR can have changed: the rest of *s stays as it was. */
 void fpu_bench_native(struct fpu_bench *b, const uint8_t *bytes, unsigned length, struct fpu_state *s, bool memory)
 {
-    static struct sigaction action, before;
     static struct fpu_state work;
     static struct native_registers r;
     memcpy(b->code, bytes, length);
     b->code[length] = 0xc3;
-    action.sa_sigaction = on_trap;
-    action.sa_flags = SA_SIGINFO | SA_NODEFER;
-    sigaction(SIGFPE, &action, &before);
     work = *s;
     uint64_t pointer = (uint64_t)(uintptr_t)work.memory;
     r = (struct native_registers){ memory ? pointer : s->eax, s->ecx, s->edx, pointer, s->flags | FLAG_1 };
-    if (sigsetjmp(trapped, 1)) {
+    if (sigsetjmp(trapped, 0)) {
         s->vector = EXC_XM;
         le32_put(s->fx + 24, trapped_mxcsr);
         if (memory)
@@ -173,5 +171,4 @@ void fpu_bench_native(struct fpu_bench *b, const uint8_t *bytes, unsigned length
         s->edx = r.rdx;
         s->flags = r.flags & FLAGS_ARITH;
     }
-    sigaction(SIGFPE, &before, NULL);
 }

@@ -174,7 +174,7 @@ IGNORED(FNENI)
 IGNORED(FNDISI)
 IGNORED(FNSETPM)
 
-/* WAIT is not an ESC instruction: EM does not trap it, and TS only together with MP [SDM 3A, 2.5]. */
+/* WAIT is not an ESC instruction: EM does not trap it, and TS only together with MP [SDM3A, 2.5]. */
 void exec_FWAIT(struct cpu *c, const struct insn *i)
 {
     if ((c->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))

@@ -34,7 +34,7 @@ static inline void wide_write(struct cpu *c, unsigned seg, uint32_t offset, cons
 {
     wide_write_linear(c, wide_linear(c, seg, offset, size, true), from, size);
 }
-/* 16 bytes that must be aligned: #GP(0), whatever the segment [SDM 3A, 6.15]. */
+/* 16 bytes that must be aligned: #GP(0), whatever the segment [SDM3A, 6.15]. */
 static inline uint32_t wide_aligned(struct cpu *c, unsigned seg, uint32_t offset, unsigned size, bool write)
 {
     uint32_t linear = wide_linear(c, seg, offset, size, write);
