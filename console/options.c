@@ -1,5 +1,6 @@
 #include "console/options.h"
 #include "base/bits.h"
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -162,7 +163,8 @@ static void table_help(const struct option *table, FILE *out)
 
 void options_help(const struct command *c, FILE *out)
 {
-    fprintf(out, "holdover %s%s%s\n\n%s.\n", c->name, *c->usage ? " " : "", c->usage, c->summary);
+    fprintf(out, "holdover %s%s%s\n\n%c%s.\n", c->name, *c->usage ? " " : "", c->usage, toupper((unsigned char)c->summary[0]),
+            c->summary + 1);
     if (c->details)
         fprintf(out, "\n%s\n", c->details);
     if (c->options) {

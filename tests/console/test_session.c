@@ -1,0 +1,236 @@
+/* Whole runs of the program's commands on a real machine: the firmware's messages need no guest. */
+#include "console/control.h"
+#include "console/library.h"
+#include "console/options.h"
+#include "hypervisor.h"
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/holdover-session-XXXXXX";
+
+static void setup(void)
+{
+    char home[64];
+
+    cr_assert(mkdtemp(folder));
+    snprintf(home, sizeof(home), "%s/store", folder);
+    setenv("HOLDOVER_HOME", home, 1);
+    setenv("SDL_VIDEODRIVER", "dummy", 1);
+    if (!access("legacy-profiles/generic.profile", R_OK))
+        setenv("HOLDOVER_PROFILES", "legacy-profiles", 1);
+    if (access("/usr/share/seabios/bios-256k.bin", R_OK))
+        cr_skip_test("the firmware (package seabios) is not installed");
+}
+
+static void teardown(void)
+{
+    char command[128];
+
+    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    cr_assert(!system(command));
+}
+
+TestSuite(session, .init = setup, .fini = teardown);
+
+static const char *path_of(const char *name)
+{
+    static char paths[64][128];
+    static unsigned next;
+    char *path = paths[next++ % 64];
+
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+/* The command in a process of its own, as a user runs it. */
+static pid_t start(int argc, const char *const *argv)
+{
+    pid_t child;
+
+    fflush(NULL);
+    child = fork();
+    if (!child) {
+        if (!freopen("/dev/null", "r", stdin) || !freopen(path_of("err"), "w", stderr) || !freopen(path_of("out"), "w", stdout))
+            _exit(99);
+        int code = command_dispatch(command_find(argv[0]), argc - 1, (char **)(uintptr_t)(argv + 1));
+        fflush(NULL);
+        _exit(code);
+    }
+    return child;
+}
+
+static int run(const char *const *argv)
+{
+    int argc = 0, status;
+
+    while (argv[argc])
+        argc++;
+    waitpid(start(argc, argv), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+#define RUN(...) run((const char *const[]){ __VA_ARGS__, NULL })
+
+static const char *said(const char *file)
+{
+    static char text[16384];
+    FILE *f = fopen(path_of(file), "r");
+
+    cr_assert(f);
+    text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+    fclose(f);
+    return text;
+}
+
+Test(session, a_text_on_the_screen_ends_the_run, .timeout = 120)
+{
+    const char *png = path_of("a.png"), *stats = path_of("a.json");
+    struct stat st;
+
+    cr_assert_eq(RUN("boot", "--headless", "--until", "SeaBIOS", "--for", "60", "--screenshot", png, "--stats", stats), 0, "%s",
+                 said("err"));
+    cr_assert(!stat(png, &st) && st.st_size > 100);
+    json_t *json = json_load_file(stats, 0, NULL);
+    cr_assert(json);
+    cr_assert_str_eq(json_string_value(json_object_get(json, "engine")), "interpreter");
+    cr_assert_str_eq(json_string_value(json_object_get(json, "ended")), "until");
+    cr_assert_gt(json_integer_value(json_object_get(json, "instructions")), 1000);
+    cr_assert(json_object_get(json_object_get(json, "exits"), "io"));
+    json_decref(json);
+}
+
+Test(session, exit_codes, .timeout = 120)
+{
+    cr_assert_eq(RUN("boot", "--headless", "--for", "0.2"), 0);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "0.2", "--until", "never to be seen"), 3);
+    cr_assert(strstr(said("err"), "never to be seen"));
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--floppy", "/does/not/exist"), 1);
+    cr_assert(strstr(said("err"), "/does/not/exist"));
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--profile", "nobody"), 1);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--engine", "kvm"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--engine", "warp"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--vnc", ":0"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--type", "\u00fc"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--key", "f99"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--append", "quiet"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--debug-port", "70000:x"), 2);
+}
+
+Test(session, unknown_settings_list_those_that_exist, .timeout = 60)
+{
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--set", "machine.memmory=1M"), 2);
+    cr_assert(strstr(said("err"), "machine.memory"));
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--set", "vga.nonsense=1"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--set", "nodevice.key=1"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "0.1", "--memory", "16M"), 0, "%s", said("err"));
+    cr_assert_eq(RUN("boot", "--headless", "--for", "0.1", "--memory", "plenty"), 2);
+}
+
+Test(session, the_window_opens_and_draws, .timeout = 120)
+{
+    cr_assert_eq(RUN("boot", "--until", "SeaBIOS", "--for", "60"), 0, "%s", said("err"));
+}
+
+Test(session, the_debug_port_writes_a_file, .timeout = 120)
+{
+    char option[160];
+
+    snprintf(option, sizeof(option), "0x402:%s", path_of("debug"));
+    cr_assert_eq(RUN("boot", "--headless", "--until", "SeaBIOS", "--for", "60", "--debug-port", option), 0);
+    cr_assert(strstr(said("debug"), "SeaBIOS"));
+}
+
+static void make_guest(const char *name, const char *profile)
+{
+    char path[PATH_MAX];
+    struct guest g;
+    struct error err;
+    FILE *f;
+
+    cr_assert(library_begin(&g, name, &err), "%s", err.text);
+    cr_assert(qcow2_create(guest_path(&g, "disk0.qcow2", path), 1 << 20, NULL, NULL, &err), "%s", err.text);
+    chmod(path, 0444);
+    f = fopen(guest_path(&g, "guest.profile", path), "w");
+    fputs(profile, f);
+    fclose(f);
+    cr_assert(library_commit(&g, &err), "%s", err.text);
+    guest_unlock(&g);
+}
+
+static void wait_for_socket(const char *name)
+{
+    char path[PATH_MAX];
+    struct guest g;
+    struct error err;
+
+    cr_assert(guest_find(&g, name, &err));
+    for (int i = 0; i < 3000 && access(guest_path(&g, "control", path), F_OK); i++)
+        usleep(10000);
+}
+
+Test(session, a_running_guest_answers, .timeout = 180)
+{
+    const char *const argv[] = { "run", "pc", "--headless", "--for", "120", NULL };
+    const char *png = path_of("shot.png");
+    struct stat st;
+    int status;
+
+    make_guest("pc", "[profile]\ninherit = generic-dos\n");
+    cr_assert_eq(RUN("status", "pc"), 0);
+    cr_assert(strstr(said("out"), "not running"));
+    cr_assert_eq(RUN("type", "pc", "x"), 1);
+    pid_t child = start(5, argv);
+    wait_for_socket("pc");
+    cr_assert_eq(RUN("status", "pc", "--json"), 0);
+    cr_assert(strstr(said("out"), "interpreter"));
+    cr_assert_eq(RUN("run", "pc", "--headless"), 1, "a guest runs once");
+    cr_assert(strstr(said("err"), "in use by process"));
+    cr_assert_eq(RUN("remove", "pc"), 1, "a running guest is not removed");
+    cr_assert_eq(RUN("rename", "pc", "other"), 1);
+    cr_assert_eq(RUN("screenshot", "pc", png), 0, "%s", said("err"));
+    cr_assert(!stat(png, &st) && st.st_size > 100);
+    cr_assert_eq(RUN("type", "pc", "hello\\n"), 0);
+    cr_assert_eq(RUN("key", "pc", "nokey"), 1);
+    cr_assert_eq(RUN("media", "pc", "floppy0", "/does/not/exist"), 1);
+    cr_assert_eq(RUN("media", "pc", "floppy0"), 0, "%s", said("err"));
+    cr_assert_eq(RUN("stop", "pc"), 1, "DOS has no shutdown");
+    cr_assert(strstr(said("err"), "holdover kill pc"), "%s", said("err"));
+    cr_assert_eq(RUN("kill", "pc"), 0, "%s", said("err"));
+    waitpid(child, &status, 0);
+    cr_assert(WIFEXITED(status));
+    cr_assert_eq(RUN("list"), 0);
+    cr_assert(strstr(said("out"), "generic-dos"));
+    cr_assert_eq(RUN("show", "pc"), 0);
+    cr_assert_eq(RUN("remove", "pc"), 0, "without a terminal nobody is asked");
+    cr_assert_eq(RUN("show", "pc"), 1);
+}
+
+Test(session, stop_by_keys_ends_with_the_reset, .timeout = 180)
+{
+    const char *const argv[] = { "run", "pc", "--headless", "--for", "120", "--until", "never", NULL };
+    int status;
+
+    /* the firmware resets the machine at Ctrl-Alt-Del */
+    make_guest("pc", "[profile]\ninherit = generic\n[machine]\nacpi = no\n[stop]\nkeys = ctrl-alt-del\ntimeout = 60\n");
+    pid_t child = start(7, argv);
+    wait_for_socket("pc");
+    for (int i = 0; i < 600; i++) {             /* until the firmware reads keys */
+        struct guest g;
+        struct error err;
+        cr_assert(guest_find(&g, "pc", &err));
+        json_t *reply = control_ask(g.folder, "pc", json_pack("{s:s}", "command", "screen"), &err);
+        const char *text = json_string_value(json_object_get(reply, "text"));
+        bool ready = text && strstr(text, "No bootable device");
+        json_decref(reply);
+        if (ready)
+            break;
+        usleep(100000);
+    }
+    cr_assert_eq(RUN("stop", "pc"), 0, "%s", said("err"));
+    waitpid(child, &status, 0);
+    cr_assert(WIFEXITED(status));
+    cr_assert_eq(WEXITSTATUS(status), 3, "its --until was not met");
+}
