@@ -30,3 +30,4 @@ static void run_on_all(const char *image)
 Test(images, segments) { run_on_all("segments"); }
 Test(images, transfers) { run_on_all("transfers"); }
 Test(images, tasks) { run_on_all("tasks"); }
+Test(images, paging) { run_on_all("paging"); }
