@@ -31,3 +31,6 @@ Test(images, segments) { run_on_all("segments"); }
 Test(images, transfers) { run_on_all("transfers"); }
 Test(images, tasks) { run_on_all("tasks"); }
 Test(images, paging) { run_on_all("paging"); }
+Test(images, pae) { run_on_all("pae"); }
+Test(images, v86) { run_on_all("v86"); }
+Test(images, debug) { run_on_all("debug"); }
