@@ -135,7 +135,7 @@ static bool add_ports(struct board *b, struct error *err)
     if (config->debug_port && config->debug_port != 0x402 &&
         !add(b, "debugcon", "debugport", err, "iobase=%u", config->debug_port))
         return false;
-    return !b->machine_profile.debug_exit || add(b, "isa_exit", "exit", err, "%s", "");
+    return !b->machine_profile.debug_exit || (add(b, "isa_exit", "exit", err, "%s", "") && add(b, "isa_exit", "exit2", err, "iobase=0xf4"));
 }
 
 static bool add_video(struct board *b, struct error *err)

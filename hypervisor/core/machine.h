@@ -34,7 +34,7 @@ struct machine {
     uint8_t *ram; uint64_t ram_size;
     int64_t wall_origin;                        /* seconds since 1970 (as the guest's RTC shows) at guest time 0 */
     atomic_int stop;                            /* an enum stop_reason that was asked for */
-    int exit_code;                              /* of STOP_EXIT: what the guest wrote to the exit device */
+    int exit_code;                              /* of STOP_EXIT: what the guest wrote to the exit device; 0 is success */
     bool stop_on_reset;                         /* --no-reboot */
     bool latency_fixed;                         /* block requests complete at a fixed guest latency */
     uint64_t insn_ps;                           /* virtual time: guest picoseconds an instruction takes */
