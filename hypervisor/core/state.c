@@ -66,7 +66,7 @@ static bool load_bytes(struct state_bytes *area, struct stream *s, bool apply)
 {
     if (stream_get64(s) != area->length || s->bad)
         return false;
-    if (apply)
+    if (apply && area->length)
         memset(area->bytes, 0, area->length);
     for (;;) {
         uint32_t page = stream_get32(s);
@@ -79,7 +79,7 @@ static bool load_bytes(struct state_bytes *area, struct stream *s, bool apply)
         const uint8_t *bytes = stream_get(s, n);
         if (!bytes)
             return false;
-        if (apply)
+        if (apply && area->length)
             memcpy(area->bytes + at, bytes, n);
     }
 }
