@@ -6,6 +6,7 @@
  *
  * References: [82077AA] chapters 5 and 6 */
 #include "devices/i82077.h"
+#include <assert.h>
 
 static void fdc_move(struct i82077 *f);
 
@@ -338,12 +339,15 @@ static void fdc_move(struct i82077 *f)
     }
     if (!f->dma || !(f->ps2 || f->dor & DOR_DMAGATE))
         return;
-    unsigned want = f->length - f->at;
+    size_t want = f->length - f->at, got;
     if (fdc_is_from_cpu(fdc_code(f))) {
-        size_t got = f->dma->from_memory(f->dma, bytes, want, &tc);
-        fdc_take_bytes(f, bytes, (unsigned)MIN(got, want));
+        got = f->dma->from_memory(f->dma, bytes, want, &tc);
+        assert(got <= want);
+        fdc_take_bytes(f, bytes, (unsigned)got);
     } else {
-        f->at = (uint16_t)(f->at + MIN(f->dma->to_memory(f->dma, f->buffer + f->at, want, &tc), want));
+        got = f->dma->to_memory(f->dma, f->buffer + f->at, want, &tc);
+        assert(got <= want);
+        f->at = (uint16_t)(f->at + got);
     }
     if (tc || f->at == f->length)
         fdc_data_done(f, tc);
