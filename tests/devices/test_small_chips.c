@@ -54,12 +54,12 @@ Test(debugcon, bytes_reach_the_host)
     bench_free(b);
 }
 
-Test(isa_exit, ends_the_machine_with_an_odd_code)
+Test(isa_exit, ends_the_machine_with_the_value)
 {
     struct bench *b = bench_new();
     bench_add(b, "isa_exit", "exit", NULL);
     bench_out32(b, 0x501, 0x10);
-    cr_assert_eq(b->m->exit_code, 0x21);
+    cr_assert_eq(b->m->exit_code, 0x10);
     cr_assert_eq(atomic_load(&b->m->stop), STOP_EXIT);
     bench_free(b);
 }
