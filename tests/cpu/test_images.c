@@ -34,3 +34,5 @@ Test(images, paging) { run_on_all("paging"); }
 Test(images, pae) { run_on_all("pae"); }
 Test(images, v86) { run_on_all("v86"); }
 Test(images, debug) { run_on_all("debug"); }
+Test(images, faults) { run_on_all("faults"); }
+Test(images, real) { run_on_all("real"); }
