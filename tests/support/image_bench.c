@@ -70,8 +70,6 @@ static void load(struct image_bench *b, const char *image)
     fclose(f);
 }
 
-static const struct device_class *cpu_device(void) { return &cpu_class; }
-
 struct image_bench *image_bench_new(const char *image, const char *cpu_options)
 {
     static const uint8_t jump[] = { 0xea, 0x00, 0x7c, 0x00, 0x00 };
@@ -89,7 +87,7 @@ struct image_bench *image_bench_new(const char *image, const char *cpu_options)
     space_map_io(b->m->ports, FIRST_PORT, PORTS, &port_ops, b, 0);
     memcpy(b->rom + 0xfff0, jump, sizeof jump);
     load(b, image);
-    struct device *d = machine_add(b->m, cpu_device()->name, "cpu0", cpu_options, &err);
+    struct device *d = machine_add(b->m, "cpu", "cpu0", cpu_options, &err);
     if (!d)
         fail(image, err.text);
     b->cpu = cpu_of(d);
