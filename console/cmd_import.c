@@ -3,7 +3,7 @@
 #include "console/options.h"
 #include "console/progress.h"
 #include "console/version.h"
-#include "profile/profile.h"
+#include "hypervisor.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* `holdover list`: the guests of the store. */
 #include "console/library.h"
 #include "console/options.h"
-#include "profile/profile.h"
+#include "hypervisor.h"
 #include <jansson.h>
 
 struct own_options { bool json; };

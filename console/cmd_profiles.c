@@ -1,6 +1,6 @@
 /* `holdover profiles`: lists, shows and checks profiles. */
 #include "console/options.h"
-#include "profile/profile.h"
+#include "hypervisor.h"
 #include <string.h>
 
 static int list(void)

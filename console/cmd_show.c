@@ -1,7 +1,7 @@
 /* `holdover show`: what is known of a guest. */
 #include "console/library.h"
 #include "console/options.h"
-#include "profile/profile.h"
+#include "hypervisor.h"
 #include <jansson.h>
 #include <string.h>
 

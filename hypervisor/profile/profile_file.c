@@ -97,7 +97,7 @@ static bool is_folder(const char *path)
 const char *profile_folder(void)
 {
     static _Thread_local char folder[PATH_MAX + 64];
-    static const char *const beside[] = { "legacy-profiles", "../legacy-profiles", "../share/holdover/legacy-profiles" };
+    static const char *const beside[] = { "legacy-profiles", "../legacy-profiles", "../share/holdover/profiles" };
     const char *given = getenv("HOLDOVER_PROFILES");
     char program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);

@@ -214,7 +214,7 @@ Test(session, stop_by_keys_ends_with_the_reset, .timeout = 180)
     int status;
 
     /* the firmware resets the machine at Ctrl-Alt-Del */
-    make_guest("pc", "[profile]\ninherit = generic\n[machine]\nacpi = no\n[stop]\nkeys = ctrl-alt-del\ntimeout = 60\n");
+    make_guest("pc", "[profile]\ninherit = generic\n[stop]\npower-button = no\nkeys = ctrl-alt-del\ntimeout = 60\n");
     pid_t child = start(7, argv);
     wait_for_socket("pc");
     for (int i = 0; i < 600; i++) {             /* until the firmware reads keys */
