@@ -235,6 +235,16 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return 0;
 }
 
+/* The killed processes may still be making files for a moment. */
+static void folder_remove(const char *folder)
+{
+    for (unsigned tries = 0; tries < 100 && !access(folder, F_OK); tries++) {
+        if (tries)
+            usleep(20000);
+        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
+}
+
 static double seconds_now(void)
 {
     struct timespec t;
@@ -292,7 +302,9 @@ static void answer_use(const json_t *answer, struct facts *f)
 bool inspect_guestfs(const char *image, const char *format, unsigned seconds, bool (*stop)(void *arg), void *arg,
                      struct facts *f, json_t **report, char note[IMPORT_TEXT])
 {
-    char folder[] = "/tmp/holdover-look-XXXXXX";
+    char folder[64];
+    const char *base = getenv("TMPDIR");        /* a socket's path is short: a long folder is not taken */
+    snprintf(folder, sizeof(folder), "%s/holdover-look-XXXXXX", base && *base == '/' && strlen(base) < 40 ? base : "/tmp");
     int ends[2] = { -1, -1 };
     *report = NULL;
     if (!mkdtemp(folder) || pipe2(ends, O_CLOEXEC)) {
@@ -312,7 +324,7 @@ bool inspect_guestfs(const char *image, const char *format, unsigned seconds, bo
             ;
     }
     close(ends[0]);
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove(folder);
     json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
     const char *error = json_string_value(json_object_get(answer, "error"));
     if (text && (!answer || error))

@@ -176,10 +176,13 @@ bool qcow2_refcounts_load(struct qcow2 *q, struct error *err)
     if (!(q->reftable = entries_read(q, q->reftable_offset, entries, err)))
         return false;
     q->reftable_entries = entries;
-    for (uint32_t i = 0; i < entries; i++)
+    for (uint32_t i = 0; i < entries; i++) {
         if ((q->reftable[i] & ENTRY_OFFSET) % q->cluster_size)
             return error_set(err, EINVAL, "%s is damaged: entry %u of its refcount table is %#llx", q->path, i,
                              (unsigned long long)q->reftable[i]);
+        if (q->reftable[i])
+            q->reftable_used = i + 1;
+    }
     return true;
 }
 

@@ -39,7 +39,7 @@ struct qcow2 {
     struct block *file; char *path;             /* file: the protocol layer, which grows */
     unsigned version, cluster_bits, refcount_order; uint64_t cluster_size;
     uint64_t *l1, l1_offset; uint32_t l1_size, l1_dirty_first, l1_dirty_end;
-    uint64_t *reftable, reftable_offset; uint32_t reftable_clusters, reftable_entries, reftable_dirty_first, reftable_dirty_end;
+    uint64_t *reftable, reftable_offset; uint32_t reftable_clusters, reftable_entries, reftable_used, reftable_dirty_first, reftable_dirty_end;
     uint64_t blocks_per_table, free_hint;       /* refcounts a block holds; no cluster below the hint is free */
     struct table_cache l2, refblocks;
     uint64_t *freed; size_t freed_count, freed_room;    /* cluster numbers that step 5 counts down */

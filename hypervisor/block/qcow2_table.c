@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SEARCH_MOST = 1 << 26 };                 /* a hostile image may count clusters that would fill any disk */
+
 bool table_cache_init(struct table_cache *c, unsigned count)
 {
     c->tables = calloc(count, sizeof(*c->tables));
@@ -155,7 +157,7 @@ bool qcow2_is_metadata(const struct qcow2 *q, uint64_t offset)
     if (offset < q->cluster_size || (offset < q->l1_offset + q->l1_size * 8ull && end > q->l1_offset) ||
         (offset < q->reftable_offset + q->reftable_clusters * q->cluster_size && end > q->reftable_offset))
         return true;
-    for (uint32_t i = 0; i < q->reftable_entries; i++)
+    for (uint32_t i = 0; i < q->reftable_used; i++)
         if ((q->reftable[i] & ENTRY_OFFSET) == offset)
             return true;
     for (uint32_t i = 0; i < q->l1_size; i++)
@@ -221,6 +223,7 @@ static int reftable_grow(struct qcow2 *q)
     q->reftable_offset = start * q->cluster_size;
     q->reftable_clusters = (uint32_t)clusters;
     q->reftable_entries = (uint32_t)entries;
+    q->reftable_used = (uint32_t)(first + blocks);
     q->reftable_dirty_first = q->reftable_dirty_end = 0;
     for (uint32_t i = 0; i < old_clusters && !error; i++)
         error = cluster_free(q, old + i * q->cluster_size);
@@ -239,6 +242,7 @@ static int refblock_new(struct qcow2 *q, uint64_t cluster)
     refcount_write(q, t->bytes, cluster % q->blocks_per_table, 1);
     uint32_t at = (uint32_t)(cluster / q->blocks_per_table);
     q->reftable[at] = cluster * q->cluster_size;
+    q->reftable_used = MAX(q->reftable_used, at + 1);
     mark(&q->reftable_dirty_first, &q->reftable_dirty_end, at);
     return 0;
 }
@@ -247,7 +251,7 @@ int cluster_alloc(struct qcow2 *q, uint64_t *offset)
 {
     for (uint64_t c = q->free_hint;; c++) {
         struct table *t;
-        if (c >= ENTRY_OFFSET / q->cluster_size)
+        if (c >= ENTRY_OFFSET / q->cluster_size || c - q->free_hint > SEARCH_MOST)
             return -EFBIG;
         int error = c / q->blocks_per_table >= q->reftable_entries ? reftable_grow(q) : 0;
         if (!error)

@@ -463,7 +463,7 @@ Test(qcow2, chain_of_layers)
 Test(qcow2, images_of_qemu)
 {
     if (!test_program("qemu-img"))
-        cr_skip_test("qemu-img is not installed");
+        TEST_SKIP("qcow2.images_of_qemu", "qemu-img is not installed");
     static const char *options[] = { "-o compat=0.10", "-o compat=1.1,cluster_size=512", "-c", "-c -o cluster_size=2M",
                                      "-o preallocation=metadata", "-o refcount_bits=1", "-o lazy_refcounts=on" };
     char *folder = test_folder(), *raw = test_path(folder, "r.raw"), *path = test_path(folder, "q.qcow2");

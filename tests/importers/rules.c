@@ -39,20 +39,22 @@ Test(rules, shipped_file)
     cr_assert_str_eq(CHOOSE("table", "none"), "generic");
 }
 
+static void text_write(const char *path, const char *text) { test_write(path, text, strlen(text)); }
+
 Test(rules, errors_name_the_line)
 {
     char profile[64], reason[IMPORT_TEXT], *path = test_path(test_folder(), "bad.rules");
     struct facts f = { 0 };
     struct error err = { 0 };
-    test_write(path, "# nothing\n\nos.type=dos generic-dos\n", 37);
+    text_write(path, "# nothing\n\nos.type=dos generic-dos\n");
     cr_assert(!rules_choose(path, &f, profile, reason, &err));
     cr_assert(strstr(err.text, "bad.rules:3"), "%s", err.text);
-    test_write(path, "year -> x : y\n", 14);
+    text_write(path, "year -> x : y\n");
     cr_assert(!rules_choose(path, &f, profile, reason, &err) && strstr(err.text, "no rule"));
     facts_add(&f, "year", "2000");
     cr_assert(rules_choose(path, &f, profile, reason, &err));
     cr_assert_str_eq(profile, "x");
-    test_write(path, "!year -> no : y\nyear>=1999.5 !os.type -> z : {year} {none}\n", 59);
+    text_write(path, "!year -> no : y\nyear>=1999.5 !os.type -> z : {year} {none}\n");
     cr_assert(rules_choose(path, &f, profile, reason, &err));
     cr_assert_str_eq(profile, "z");
     cr_assert_str_eq(reason, "2000 unknown");
