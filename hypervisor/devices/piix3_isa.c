@@ -4,7 +4,7 @@
  * INTA#): the board's wiring turns slot and pin into one of PIRQA#-PIRQD#, and PIRQRC 60h-63h route each of these to one interrupt
  * request. Inputs 128-143 are the ISA bus's IRQ0-15. What shares a request is ORed; irq0-irq15 go to the 8259 pair, and
  * apic0-apic15 carry the same to the I/O APIC, where the firmware's tables expect PCI interrupts too. Inputs 144 and 145 are the A20
- * gates of the 8042 and of port 92h, ORed to the output a20m. Input 146 is FERR#: it latches IRQ13 until a write to port F0h, which
+ * gates of the 8042 and of port 92h: the one written last drives the output a20m. Input 146 is FERR#: it latches IRQ13 until a write to port F0h, which
  * asserts ignne until FERR# ends. Port CF9h resets the machine.
  *
  * References: [PIIX3] 2.2: PIRQRC 60h-63h, XBCS 4Eh, TOM 69h, MBIRQ 70h, DLC 82h; 2.5 for CF9h, F0h.
@@ -69,13 +69,17 @@ static void ferr_moved(struct piix3_isa *p, bool level)
 static void piix_input(struct device *dev, unsigned pin, bool level)
 {
     struct piix3_isa *p = piix_of(dev);
+    if (pin == A20_KEYBOARD || pin == A20_PORT92) {
+        /* The chip ORs them. But firmware that leaves A20 on by both gates would then lock out every driver that turns it off
+         * by one: HIMEM finds A20 stuck. */
+        p->levels[pin] = level;
+        wire_set(&p->a20m, level);
+    }
     if (pin >= INPUTS || p->levels[pin] == level)
         return;
     p->levels[pin] = level;
     if (pin == FERR)
         ferr_moved(p, level);
-    else if (pin >= A20_KEYBOARD)
-        wire_set(&p->a20m, p->levels[A20_KEYBOARD] || p->levels[A20_PORT92]);
     else if (pin >= ISA_IRQ0)
         p->isa = (uint16_t)(p->isa ^ BIT(pin - ISA_IRQ0));
     else

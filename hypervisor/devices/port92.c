@@ -1,7 +1,8 @@
 /* System control port A: the fast way to A20 and to a reset of the CPU. See [PIIX3] "Port 92 register".
  *
- * In a PC: port 92h. Bit 0 pulses INIT when it goes from 0 to 1, bit 1 is ORed with the 8042's A20 gate by the board.
- * Output: "a20". Only the CPU is reset: memory and chips stay, and CMOS 0Fh tells the firmware why it runs.
+ * In a PC: port 92h. Bit 0 pulses INIT when it goes from 0 to 1, bit 1 is A20, beside the 8042's gate;
+ * the one written last counts. Output: "a20". Only the CPU is reset: memory and chips stay, and CMOS 0Fh tells the firmware
+ * why it runs.
  *
  * References: [PIIX3]
  * Not modelled: the password lock and drive lights of PS/2 models. */
@@ -59,7 +60,9 @@ static void port92_reset(struct device *dev, enum reset_kind kind)
 }
 
 static const struct state_field port92_state[] = { FIELD(struct port92, value), END };
-static const struct property port92_properties[] = { PROPERTY(struct port92, iobase, "0x92", "the port"), END };
+static const struct property port92_properties[] = {
+    PROPERTY(struct port92, iobase, "0x92", "the port"), END
+};
 static const struct pin port92_outputs[] = { PIN(struct port92, a20), END };
 const struct device_class port92_class = {
     .name = "port92", .summary = "fast A20 gate and CPU reset", .size = sizeof(struct port92),
