@@ -27,7 +27,16 @@ static inline uint32_t insn_eip(const struct cpu *c, const struct insn *i)
 /* EIP after the instruction; 16-bit code wraps where it must in the handler that uses it. */
 static inline uint32_t insn_next(const struct cpu *c, const struct insn *i) { return insn_eip(c, i) + i->length; }
 
-#define NEXT(c, i) do { const struct insn *next_ = (i) + 1; (c)->current = next_; next_->exec(c, next_); return; } while (0)
+/* clang needs to be told: it takes locals whose address was taken for live until the end. gcc looks at their scope. */
+#ifdef __clang__
+#if defined(__OPTIMIZE__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+#define TAIL_CALL __attribute__((musttail)) return
+#endif
+#endif
+#ifndef TAIL_CALL
+#define TAIL_CALL
+#endif
+#define NEXT(c, i) do { const struct insn *next_ = (i) + 1; (c)->current = next_; TAIL_CALL next_->exec(c, next_); return; } while (0)
 
 /* Makes cpu->instructions exact: the instructions before the present one are counted. For whatever looks at the time. */
 static inline void exec_sync(struct cpu *c)

@@ -56,18 +56,20 @@ void binary(struct cpu *c, const struct insn *i, unsigned dst, unsigned src, hos
 void exec_##NAME(struct cpu *c, const struct insn *i) \
 { \
     FPU_WAITING(c, i); \
-    uint32_t offset = insn_offset(c, i); \
-    type v = (type)mem_read##bits(c, i->seg, offset); \
-    struct fpu *f = &c->fpu; \
-    struct float80 r; \
-    unsigned sw; \
-    fpu_record_memory(c, i, offset); \
-    if (unlikely(!fpu_valid(f, 0))) { \
-        if (fpu_stack_fault(c, false)) fpu_set_indefinite(c, 0); \
-    } else { \
-        HOST_RUN(c, sw, host(&r, fpu_st(f, 0), v, f->control)); \
-        *fpu_st(f, 0) = r; \
-        fpu_flags(c, sw, FPU_C1); \
+    { \
+        uint32_t offset = insn_offset(c, i); \
+        type v = (type)mem_read##bits(c, i->seg, offset); \
+        struct fpu *f = &c->fpu; \
+        struct float80 r; \
+        unsigned sw; \
+        fpu_record_memory(c, i, offset); \
+        if (unlikely(!fpu_valid(f, 0))) { \
+            if (fpu_stack_fault(c, false)) fpu_set_indefinite(c, 0); \
+        } else { \
+            HOST_RUN(c, sw, host(&r, fpu_st(f, 0), v, f->control)); \
+            *fpu_st(f, 0) = r; \
+            fpu_flags(c, sw, FPU_C1); \
+        } \
     } \
     NEXT(c, i); \
 }

@@ -7,7 +7,10 @@
  *
  * FNCLEX is slow, so host flags are left standing from one instruction to the next. HOST_RUN therefore
  *   - clears them before it runs anything under a control word that unmasks something, and
- *   - runs the instruction again from clear flags when it shows a flag that the guest's status does not have yet. */
+ *   - runs the instruction again from clear flags when it shows a flag that the guest's status does not have yet.
+ *
+ * Locals whose address is taken stand in a block (or inline function) of their own that ends before NEXT: only then can the
+ * compiler make NEXT a tail call, and without it a loop of the guest's would eat the host's stack. */
 #ifndef INTERPRETER_EXEC_FPU_H
 #define INTERPRETER_EXEC_FPU_H
 #include "engine/interpreter/exec.h"

@@ -51,44 +51,52 @@ void exec_FNSTSW_AX(struct cpu *c, const struct insn *i)
 void exec_FNSTENV(struct cpu *c, const struct insn *i)
 {
     FPU_CONTROL(c, i);
-    uint8_t bytes[FPU_ENVIRONMENT_32];
-    unsigned length = fpu_save_environment(c, i->flags & INSN_OPERAND32, bytes);
-    wide_write(c, i->seg, insn_offset(c, i), bytes, length);
-    fpu_set_control(c, c->fpu.control | FPU_EXCEPTIONS);
+    {
+        uint8_t bytes[FPU_ENVIRONMENT_32];
+        unsigned length = fpu_save_environment(c, i->flags & INSN_OPERAND32, bytes);
+        wide_write(c, i->seg, insn_offset(c, i), bytes, length);
+        fpu_set_control(c, c->fpu.control | FPU_EXCEPTIONS);
+    }
     NEXT(c, i);
 }
 void exec_FLDENV(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    bool big = i->flags & INSN_OPERAND32;
-    uint8_t bytes[FPU_ENVIRONMENT_32];
-    wide_read(c, i->seg, insn_offset(c, i), bytes, big ? FPU_ENVIRONMENT_32 : FPU_ENVIRONMENT_16);
-    fpu_load_environment(c, big, bytes);
+    {
+        bool big = i->flags & INSN_OPERAND32;
+        uint8_t bytes[FPU_ENVIRONMENT_32];
+        wide_read(c, i->seg, insn_offset(c, i), bytes, big ? FPU_ENVIRONMENT_32 : FPU_ENVIRONMENT_16);
+        fpu_load_environment(c, big, bytes);
+    }
     NEXT(c, i);
 }
 void exec_FNSAVE(struct cpu *c, const struct insn *i)
 {
     FPU_CONTROL(c, i);
-    struct fpu *f = &c->fpu;
-    uint8_t bytes[FPU_ENVIRONMENT_32 + FNSAVE_REGISTERS];
-    unsigned length = fpu_save_environment(c, i->flags & INSN_OPERAND32, bytes);
-    for (unsigned n = 0; n < 8; n++, length += 10)
-        memcpy(bytes + length, fpu_st(f, n), 10);
-    wide_write(c, i->seg, insn_offset(c, i), bytes, length);
-    fpu_init(f);
-    fpu_update_ferr(c);
+    {
+        struct fpu *f = &c->fpu;
+        uint8_t bytes[FPU_ENVIRONMENT_32 + FNSAVE_REGISTERS];
+        unsigned length = fpu_save_environment(c, i->flags & INSN_OPERAND32, bytes);
+        for (unsigned n = 0; n < 8; n++, length += 10)
+            memcpy(bytes + length, fpu_st(f, n), 10);
+        wide_write(c, i->seg, insn_offset(c, i), bytes, length);
+        fpu_init(f);
+        fpu_update_ferr(c);
+    }
     NEXT(c, i);
 }
 void exec_FRSTOR(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    bool big = i->flags & INSN_OPERAND32;
-    unsigned length = big ? FPU_ENVIRONMENT_32 : FPU_ENVIRONMENT_16;
-    uint8_t bytes[FPU_ENVIRONMENT_32 + FNSAVE_REGISTERS];
-    wide_read(c, i->seg, insn_offset(c, i), bytes, length + FNSAVE_REGISTERS);
-    fpu_load_environment(c, big, bytes);
-    for (unsigned n = 0; n < 8; n++, length += 10)
-        memcpy(fpu_st(&c->fpu, n), bytes + length, 10);
+    {
+        bool big = i->flags & INSN_OPERAND32;
+        unsigned length = big ? FPU_ENVIRONMENT_32 : FPU_ENVIRONMENT_16;
+        uint8_t bytes[FPU_ENVIRONMENT_32 + FNSAVE_REGISTERS];
+        wide_read(c, i->seg, insn_offset(c, i), bytes, length + FNSAVE_REGISTERS);
+        fpu_load_environment(c, big, bytes);
+        for (unsigned n = 0; n < 8; n++, length += 10)
+            memcpy(fpu_st(&c->fpu, n), bytes + length, 10);
+    }
     NEXT(c, i);
 }
 
@@ -104,18 +112,22 @@ void exec_FXSAVE(struct cpu *c, const struct insn *i)
 {
     uint32_t linear = fx_area(c, i, true);
     bool sse = cpu_has(c, HAS_SSE) && c->cr4 & CR4_OSFXSR;
-    uint8_t bytes[FXSAVE_XMM];
     mmu_check_write(c, linear, FXSAVE_SIZE);
-    fpu_save_fx(c, bytes);
-    wide_write_linear(c, linear, bytes, sse ? FXSAVE_XMM : FXSAVE_LEGACY);
+    {
+        uint8_t bytes[FXSAVE_XMM];
+        fpu_save_fx(c, bytes);
+        wide_write_linear(c, linear, bytes, sse ? FXSAVE_XMM : FXSAVE_LEGACY);
+    }
     NEXT(c, i);
 }
 void exec_FXRSTOR(struct cpu *c, const struct insn *i)
 {
-    uint8_t bytes[FXSAVE_SIZE];
-    wide_read_linear(c, fx_area(c, i, false), bytes, FXSAVE_SIZE);
-    if (!fpu_load_fx(c, bytes))
-        cpu_raise_error(c, EXC_GP, 0);
+    {
+        uint8_t bytes[FXSAVE_SIZE];
+        wide_read_linear(c, fx_area(c, i, false), bytes, FXSAVE_SIZE);
+        if (!fpu_load_fx(c, bytes))
+            cpu_raise_error(c, EXC_GP, 0);
+    }
     NEXT(c, i);
 }
 

@@ -71,18 +71,20 @@ HOST_REMAINDER(host_prem1, "fprem1")
 void exec_##NAME(struct cpu *c, const struct insn *i) \
 { \
     FPU_WAITING(c, i); \
-    struct fpu *f = &c->fpu; \
-    struct float80 r; \
-    unsigned sw; \
-    fpu_record(c, i); \
-    if (unlikely(!fpu_valid(f, 0) || !fpu_valid(f, 1))) { \
-        f->status &= (uint16_t)~((conditions) & FPU_C2); \
-        if (fpu_stack_fault(c, false)) fpu_set_indefinite(c, 0); \
-        NEXT(c, i); \
+    { \
+        struct fpu *f = &c->fpu; \
+        struct float80 r; \
+        unsigned sw; \
+        fpu_record(c, i); \
+        if (unlikely(!fpu_valid(f, 0) || !fpu_valid(f, 1))) { \
+            f->status &= (uint16_t)~((conditions) & FPU_C2); \
+            if (fpu_stack_fault(c, false)) fpu_set_indefinite(c, 0); \
+        } else { \
+            HOST_RUN(c, sw, call); \
+            *fpu_st(f, 0) = r; \
+            fpu_flags(c, sw, conditions); \
+        } \
     } \
-    HOST_RUN(c, sw, call); \
-    *fpu_st(f, 0) = r; \
-    fpu_flags(c, sw, conditions); \
     NEXT(c, i); \
 }
 BINARY(FSCALE, host_scale(&r, fpu_st(f, 0), fpu_st(f, 1), f->control), FPU_C1)

@@ -41,55 +41,63 @@ LOAD_SPECIAL(64)
 void exec_FLD_m32(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    uint32_t offset = insn_offset(c, i), v = mem_read32(c, i->seg, offset), exponent = v >> 23 & 0xff;
-    fpu_record_memory(c, i, offset);
-    if (likely(exponent - 1 < 0xfe)) {
-        struct float80 r = { (uint64_t)(v & 0x7fffff) << 40 | 1ull << 63, (uint16_t)((exponent + 16383 - 127) | (v >> 16 & 0x8000)) };
-        fpu_push_checked(c, &r);
-    } else if (!(v << 1)) {
-        fpu_push_checked(c, &(struct float80){ 0, (uint16_t)(v >> 16) });
-    } else {
-        load_special32(c, v);
+    {
+        uint32_t offset = insn_offset(c, i), v = mem_read32(c, i->seg, offset), exponent = v >> 23 & 0xff;
+        fpu_record_memory(c, i, offset);
+        if (likely(exponent - 1 < 0xfe)) {
+            struct float80 r = { (uint64_t)(v & 0x7fffff) << 40 | 1ull << 63, (uint16_t)((exponent + 16383 - 127) | (v >> 16 & 0x8000)) };
+            fpu_push_checked(c, &r);
+        } else if (!(v << 1)) {
+            fpu_push_checked(c, &(struct float80){ 0, (uint16_t)(v >> 16) });
+        } else {
+            load_special32(c, v);
+        }
     }
     NEXT(c, i);
 }
 void exec_FLD_m64(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    uint32_t offset = insn_offset(c, i);
-    uint64_t v = mem_read64(c, i->seg, offset);
-    unsigned exponent = v >> 52 & 0x7ff;
-    fpu_record_memory(c, i, offset);
-    if (likely(exponent - 1 < 0x7fe)) {
-        struct float80 r = { v << 11 | 1ull << 63, (uint16_t)((exponent + 16383 - 1023) | (v >> 48 & 0x8000)) };
-        fpu_push_checked(c, &r);
-    } else if (!(v << 1)) {
-        fpu_push_checked(c, &(struct float80){ 0, (uint16_t)(v >> 48) });
-    } else {
-        load_special64(c, v);
+    {
+        uint32_t offset = insn_offset(c, i);
+        uint64_t v = mem_read64(c, i->seg, offset);
+        unsigned exponent = v >> 52 & 0x7ff;
+        fpu_record_memory(c, i, offset);
+        if (likely(exponent - 1 < 0x7fe)) {
+            struct float80 r = { v << 11 | 1ull << 63, (uint16_t)((exponent + 16383 - 1023) | (v >> 48 & 0x8000)) };
+            fpu_push_checked(c, &r);
+        } else if (!(v << 1)) {
+            fpu_push_checked(c, &(struct float80){ 0, (uint16_t)(v >> 48) });
+        } else {
+            load_special64(c, v);
+        }
     }
     NEXT(c, i);
 }
 void exec_FLD_m80(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    uint32_t offset = insn_offset(c, i);
-    struct float80 r;
-    wide_read(c, i->seg, offset, &r, 10);
-    fpu_record_memory(c, i, offset);
-    fpu_push_checked(c, &r);
+    {
+        uint32_t offset = insn_offset(c, i);
+        struct float80 r;
+        wide_read(c, i->seg, offset, &r, 10);
+        fpu_record_memory(c, i, offset);
+        fpu_push_checked(c, &r);
+    }
     NEXT(c, i);
 }
 void exec_FLD_STi(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    struct float80 r = *fpu_st(&c->fpu, i->rm);
-    fpu_record(c, i);
-    if (unlikely(!fpu_valid(&c->fpu, i->rm))) {
-        if (fpu_stack_fault(c, false))
-            fpu_push(&c->fpu, &float80_indefinite);
-    } else {
-        fpu_push_checked(c, &r);
+    {
+        struct float80 r = *fpu_st(&c->fpu, i->rm);
+        fpu_record(c, i);
+        if (unlikely(!fpu_valid(&c->fpu, i->rm))) {
+            if (fpu_stack_fault(c, false))
+                fpu_push(&c->fpu, &float80_indefinite);
+        } else {
+            fpu_push_checked(c, &r);
+        }
     }
     NEXT(c, i);
 }
@@ -106,10 +114,12 @@ static inline struct float80 from_integer(int64_t v)
 void exec_FILD_m##bits(struct cpu *c, const struct insn *i) \
 { \
     FPU_WAITING(c, i); \
-    uint32_t offset = insn_offset(c, i); \
-    struct float80 r = from_integer((int##bits##_t)mem_read##bits(c, i->seg, offset)); \
-    fpu_record_memory(c, i, offset); \
-    fpu_push_checked(c, &r); \
+    { \
+        uint32_t offset = insn_offset(c, i); \
+        struct float80 r = from_integer((int##bits##_t)mem_read##bits(c, i->seg, offset)); \
+        fpu_record_memory(c, i, offset); \
+        fpu_push_checked(c, &r); \
+    } \
     NEXT(c, i); \
 }
 LOAD_INTEGER(16)
@@ -121,13 +131,15 @@ struct packed { uint8_t bytes[10]; };
 void exec_FBLD(struct cpu *c, const struct insn *i)
 {
     FPU_WAITING(c, i);
-    uint32_t offset = insn_offset(c, i);
-    struct packed v;
-    struct float80 r;
-    wide_read(c, i->seg, offset, &v, sizeof v);
-    fpu_record_memory(c, i, offset);
-    asm volatile("fbld %[v]\n\tfstpt %[r]" : [r] "=m"(r) : [v] "m"(v) : HOST_CLOBBERS);
-    fpu_push_checked(c, &r);
+    {
+        uint32_t offset = insn_offset(c, i);
+        struct packed v;
+        struct float80 r;
+        wide_read(c, i->seg, offset, &v, sizeof v);
+        fpu_record_memory(c, i, offset);
+        asm volatile("fbld %[v]\n\tfstpt %[r]" : [r] "=m"(r) : [v] "m"(v) : HOST_CLOBBERS);
+        fpu_push_checked(c, &r);
+    }
     NEXT(c, i);
 }
 
@@ -136,12 +148,14 @@ void exec_FBLD(struct cpu *c, const struct insn *i)
 void exec_##NAME(struct cpu *c, const struct insn *i) \
 { \
     FPU_WAITING(c, i); \
-    uint16_t control = c->fpu.control | FPU_EXCEPTIONS; \
-    struct float80 r; \
-    asm volatile("fldcw %[g]\n\t" op "\n\tfstpt %[r]\n\tfldcw %[h]" \
-                 : [r] "=m"(r) : [g] "m"(control), [h] "m"(host_control) : HOST_CLOBBERS); \
-    fpu_record(c, i); \
-    fpu_push_checked(c, &r); \
+    { \
+        uint16_t control = c->fpu.control | FPU_EXCEPTIONS; \
+        struct float80 r; \
+        asm volatile("fldcw %[g]\n\t" op "\n\tfstpt %[r]\n\tfldcw %[h]" \
+                     : [r] "=m"(r) : [g] "m"(control), [h] "m"(host_control) : HOST_CLOBBERS); \
+        fpu_record(c, i); \
+        fpu_push_checked(c, &r); \
+    } \
     NEXT(c, i); \
 }
 LOAD_CONSTANT(FLD1, "fld1")
@@ -182,22 +196,24 @@ HOST_STORE_POP(host_store_bcd, struct packed, "fbstp")
 void exec_##NAME(struct cpu *c, const struct insn *i) \
 { \
     FPU_WAITING(c, i); \
-    struct fpu *f = &c->fpu; \
-    uint32_t offset = insn_offset(c, i); \
-    type v = indefinite; \
-    unsigned sw; \
-    if (unlikely(!fpu_valid(f, 0))) { \
-        if (f->control & FPU_IE) write; \
-        fpu_record_memory(c, i, offset); \
-        if (fpu_stack_fault(c, false) && (pops)) fpu_pop(f); \
-        NEXT(c, i); \
+    { \
+        struct fpu *f = &c->fpu; \
+        uint32_t offset = insn_offset(c, i); \
+        type v = indefinite; \
+        unsigned sw; \
+        if (unlikely(!fpu_valid(f, 0))) { \
+            if (f->control & FPU_IE) write; \
+            fpu_record_memory(c, i, offset); \
+            if (fpu_stack_fault(c, false) && (pops)) fpu_pop(f); \
+        } else { \
+            HOST_RUN(c, sw, host(&v, fpu_st(f, 0), f->control)); \
+            bool stopped = (sw & ~f->control & (stops)) != 0; \
+            if (likely(!stopped)) write; \
+            fpu_record_memory(c, i, offset); \
+            flags_done; \
+            if ((pops) && likely(!stopped)) fpu_pop(f); \
+        } \
     } \
-    HOST_RUN(c, sw, host(&v, fpu_st(f, 0), f->control)); \
-    bool stopped = (sw & ~f->control & (stops)) != 0; \
-    if (likely(!stopped)) write; \
-    fpu_record_memory(c, i, offset); \
-    flags_done; \
-    if ((pops) && likely(!stopped)) fpu_pop(f); \
     NEXT(c, i); \
 }
 #define STORE_REAL(NAME, bits, indefinite, pops) \
