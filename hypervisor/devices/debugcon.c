@@ -1,5 +1,5 @@
-/* A debug console: each byte written to the port goes to the host. Firmware writes its log to port 402h when a read of it
- * gives E9h; the same class on other ports serves `--debug-port`.
+/* A debug console: each byte written to the port goes to the host. Firmware writes its log to port 402h
+ * when a read of it gives E9h; the same class on other ports serves `--debug-port`.
  *
  * References: [BOCHSPORTS]
  * Not modelled: nothing. */

@@ -1,8 +1,8 @@
 /* fw_cfg: what the machine tells its firmware, as numbered items and named files. Read [FW-CFG].
  *
- * In a PC: no such thing; in this one selector at port 510h (16 bits), data at 511h, DMA address at 514h (64 bits,
- * big-endian, in two halves). The board fills it (fw_cfg.h) before the machine runs. SeaBIOS takes CPU counts, E820, boot order,
- * option ROMs and SMBIOS from here.
+ * In a PC: no such thing; in this one selector at port 510h (16 bits), data at 511h, DMA address at 514h
+ * (64 bits, big-endian, in two halves). The board fills it (fw_cfg.h) before the machine runs. SeaBIOS
+ * takes CPU counts, E820, boot order, option ROMs and SMBIOS from here.
  *
  * References: [FW-CFG]
  * Not modelled: items that the guest may write; a DMA write fails with the error bit. */
@@ -13,10 +13,11 @@
 
 enum { SIGNATURE, ID, FILE_DIR = 0x19, FILE_FIRST = 0x20, SELECTOR_MASK = 0xbfff, NOTHING = 0xffff };
 enum { ID_TRADITIONAL = 1 << 0, ID_DMA = 1 << 1, DIR_ENTRY = 64, NAME_AT = 8, NAME_MAX_LENGTH = 55 };
-enum { DMA_ERROR = 1 << 0, DMA_READ = 1 << 1, DMA_SKIP = 1 << 2, DMA_SELECT = 1 << 3, DMA_WRITE = 1 << 4, DMA_DESCRIPTOR = 16,
-       DMA_OFFSET = 4, PIECE = 4096 };
+enum { DMA_ERROR = 1 << 0, DMA_READ = 1 << 1, DMA_SKIP = 1 << 2, DMA_SELECT = 1 << 3, DMA_WRITE = 1 << 4,
+       DMA_DESCRIPTOR = 16, DMA_OFFSET = 4, PIECE = 4096 };
 #define DMA_SIGNATURE 0x51454d5520434647ull     /* "QEMU CFG": what a read of the address register gives */
-#define DMA_LENGTH_MAX (64u << 20)              /* what lies past an item's end reads as zeros, but not for ever */
+/* what lies past an item's end reads as zeros, but not for ever */
+#define DMA_LENGTH_MAX (64u << 20)
 
 struct item { uint16_t selector; uint8_t *bytes; size_t length; };
 
@@ -36,7 +37,8 @@ static struct item *fw_cfg_find(struct fw_cfg *f, uint16_t selector)
     return NULL;
 }
 
-/* --- the board's side --------------------------------------------------------------------------------------------- */
+/* --- the board's side
+ * --------------------------------------------------------------------------------------------- */
 
 void fw_cfg_add_bytes(struct device *dev, uint16_t selector, const void *bytes, size_t length)
 {
@@ -81,7 +83,8 @@ void fw_cfg_add_string(struct device *dev, uint16_t selector, const char *text)
     fw_cfg_add_bytes(dev, selector, text, strlen(text) + 1);
 }
 
-/* The directory: a count, then entries of length, selector, two reserved bytes and a name of 56, all big-endian. */
+/* The directory: a count, then entries of length, selector, two reserved bytes and a name of 56, all
+ * big-endian. */
 void fw_cfg_add_file(struct device *dev, const char *name, const void *bytes, size_t length)
 {
     struct fw_cfg *f = container_of(dev, struct fw_cfg, dev);
@@ -103,7 +106,8 @@ void fw_cfg_add_file(struct device *dev, const char *name, const void *bytes, si
     fw_cfg_add_bytes(dev, (uint16_t)(FILE_FIRST + n), bytes, length);
 }
 
-/* --- the guest's side --------------------------------------------------------------------------------------------- */
+/* --- the guest's side
+ * --------------------------------------------------------------------------------------------- */
 
 static void fw_cfg_select(struct fw_cfg *f, uint16_t selector)
 {
@@ -148,13 +152,15 @@ static bool fw_cfg_dma_run(struct fw_cfg *f, uint32_t control, uint32_t length, 
     return true;
 }
 
-/* Writing the low half starts it; the control word is cleared, or left with the error bit, when all is done. */
+/* Writing the low half starts it; the control word is cleared, or left with the error bit, when all is
+ * done. */
 static void fw_cfg_dma(struct fw_cfg *f, uint64_t descriptor)
 {
     struct space *memory = f->dev.machine->memory;
     uint8_t d[DMA_DESCRIPTOR], status[4];
     if (!space_copy_in(memory, d, descriptor, sizeof(d))) {
-        log_device(&f->dev, LOG_GUEST, "DMA descriptor at %#llx is not in memory", (unsigned long long)descriptor);
+        log_device(&f->dev, LOG_GUEST, "DMA descriptor at %#llx is not in memory",
+                   (unsigned long long)descriptor);
         return;
     }
     bool done = fw_cfg_dma_run(f, be32_get(d), be32_get(d + 4), be64_get(d + 8));

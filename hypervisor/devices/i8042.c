@@ -1,28 +1,33 @@
-/* 8042 keyboard controller of an AT with the PS/2 auxiliary port: two serial lines, an input and an output buffer, and a
- * port whose pins are A20 and the CPU's reset. Read [PS2TRM] "Keyboard and auxiliary device controller".
+/* 8042 keyboard controller of an AT with the PS/2 auxiliary port: two serial lines, an input and an output
+ * buffer, and a port whose pins are A20 and the CPU's reset. Read [PS2TRM] "Keyboard and auxiliary device
+ * controller".
  *
- * In a PC: data at port 60h, command and status at 64h, outputs irq1 and irq12 (level while the output buffer holds a byte), a20,
- * reset. The devices on the lines are plugged in by the board (ps2.h).
+ * In a PC: data at port 60h, command and status at 64h, outputs irq1 and irq12 (level while the output
+ * buffer holds a byte), a20, reset. The devices on the lines are plugged in by the board (ps2.h).
  *
- * Time: the chip takes 8 us to look at a byte, 20 us to answer, and a byte on a serial line takes 0.9 ms (11 bits at 12.5 kHz). A
- * guest that writes again without waiting for IBF is served at once: no real program loses a byte by our slowness.
+ * Time: the chip takes 8 us to look at a byte, 20 us to answer, and a byte on a serial line takes 0.9 ms
+ * (11 bits at 12.5 kHz). A guest that writes again without waiting for IBF is served at once: no real
+ * program loses a byte by our slowness.
  *
  * References: [PS2TRM], [PIIX3]
- * Not modelled: the key lock and its password (A4h says that none is set), the diagnostic dump ACh, parity errors on the lines.
- * After a reset A20 is on, as the pins of a reset 8042 are high; AT firmware turned it off before it booted DOS. */
+ * Not modelled: the key lock and its password (A4h says that none is set), the diagnostic dump ACh, parity
+ * errors on the lines. After a reset A20 is on, as the pins of a reset 8042 are high; AT firmware turned
+ * it off before it booted DOS. */
 #include "base/fifo.h"
 #include "core/machine.h"
 #include "devices/ps2.h"
 #include <errno.h>
 
-enum { OBF = 1 << 0, IBF = 1 << 1, SYS = 1 << 2, A2 = 1 << 3, UNLOCKED = 1 << 4, AUX_OBF = 1 << 5, TIMEOUT = 1 << 6,
-       CCB_INT = 1 << 0, CCB_INT2 = 1 << 1, CCB_SYS = 1 << 2, CCB_EN = 1 << 4, CCB_EN2 = 1 << 5, CCB_XLATE = 1 << 6,
-       P2_RESET = 1 << 0, P2_A20 = 1 << 1, P2_IRQ1 = 1 << 4, P2_IRQ12 = 1 << 5, P2_IDLE = 0xcf,
-       P1_OPEN = 0xa0, TEST_OK = 0x55, NO_PASSWORD = 0xf1, RESEND = 0xfe, BREAK = 0xf0, RAM = 32, REPLY = 16 };
+enum { OBF = 1 << 0, IBF = 1 << 1, SYS = 1 << 2, A2 = 1 << 3, UNLOCKED = 1 << 4, AUX_OBF = 1 << 5,
+       TIMEOUT = 1 << 6, CCB_INT = 1 << 0, CCB_INT2 = 1 << 1, CCB_SYS = 1 << 2, CCB_EN = 1 << 4,
+       CCB_EN2 = 1 << 5, CCB_XLATE = 1 << 6, P2_RESET = 1 << 0, P2_A20 = 1 << 1, P2_IRQ1 = 1 << 4,
+       P2_IRQ12 = 1 << 5, P2_IDLE = 0xcf, P1_OPEN = 0xa0, TEST_OK = 0x55, NO_PASSWORD = 0xf1, RESEND = 0xfe,
+       BREAK = 0xf0, RAM = 32, REPLY = 16 };
 enum { INPUT_NS = 8000, REPLY_NS = 20000, BYTE_NS = 900000 };
-enum { CMD_READ_RAM = 0x20, CMD_WRITE_RAM = 0x60, CMD_AUX_OFF = 0xa7, CMD_AUX_ON, CMD_AUX_TEST, CMD_SELF_TEST, CMD_KBD_TEST,
-       CMD_PASSWORD = 0xa4, CMD_KBD_OFF = 0xad, CMD_KBD_ON, CMD_READ_P1 = 0xc0, CMD_READ_P2 = 0xd0, CMD_WRITE_P2,
-       CMD_KBD_OUTPUT, CMD_AUX_OUTPUT, CMD_TO_AUX, CMD_A20_OFF = 0xdd, CMD_A20_ON = 0xdf, CMD_TEST_INPUTS, CMD_PULSE = 0xf0 };
+enum { CMD_READ_RAM = 0x20, CMD_WRITE_RAM = 0x60, CMD_AUX_OFF = 0xa7, CMD_AUX_ON, CMD_AUX_TEST, CMD_SELF_TEST,
+       CMD_KBD_TEST, CMD_PASSWORD = 0xa4, CMD_KBD_OFF = 0xad, CMD_KBD_ON, CMD_READ_P1 = 0xc0,
+       CMD_READ_P2 = 0xd0, CMD_WRITE_P2, CMD_KBD_OUTPUT, CMD_AUX_OUTPUT, CMD_TO_AUX, CMD_A20_OFF = 0xdd,
+       CMD_A20_ON = 0xdf, CMD_TEST_INPUTS, CMD_PULSE = 0xf0 };
 
 struct i8042 {
     struct device dev;
@@ -45,7 +50,8 @@ static void i8042_update_irq(struct i8042 *k)
     wire_set(&k->irq12, full && aux && k->ram[0] & CCB_INT2);
 }
 
-/* --- the output buffer -------------------------------------------------------------------------------------------- */
+/* --- the output buffer
+ * -------------------------------------------------------------------------------------------- */
 
 static void kbc_reply(struct i8042 *k, uint8_t flags, uint8_t byte)
 {
@@ -118,9 +124,11 @@ static void kbc_line_ready(struct ps2_port *port)
     kbc_schedule(port->controller);
 }
 
-/* --- the input buffer --------------------------------------------------------------------------------------------- */
+/* --- the input buffer
+ * --------------------------------------------------------------------------------------------- */
 
-/* Over the line to a device. Sending also enables the line; silence is answered for the device with FEh and a time-out. */
+/* Over the line to a device. Sending also enables the line; silence is answered for the device with FEh
+ * and a time-out. */
 static void kbc_send(struct i8042 *k, unsigned n, uint8_t byte)
 {
     struct ps2_port *p = &k->port[n];
@@ -155,7 +163,8 @@ static void kbc_write_p2(struct i8042 *k, uint8_t value)
 static uint8_t kbc_read_p2(const struct i8042 *k)
 {
     bool full = k->status & OBF, aux = k->status & AUX_OBF;
-    return (uint8_t)((k->p2 & ~(P2_IRQ1 | P2_IRQ12)) | (full && !aux ? P2_IRQ1 : 0) | (full && aux ? P2_IRQ12 : 0));
+    return (uint8_t)((k->p2 & ~(P2_IRQ1 | P2_IRQ12)) | (full && !aux ? P2_IRQ1 : 0) |
+                     (full && aux ? P2_IRQ12 : 0));
 }
 
 static void kbc_parameter(struct i8042 *k, uint8_t byte)
@@ -203,7 +212,7 @@ static void kbc_command(struct i8042 *k, uint8_t c)
         k->command = c;
         return;
     }
-    if (c >= CMD_PULSE) {                       /* a 0 in bits 0-3 pulses that pin of P2; only bit 0 leads anywhere */
+    if (c >= CMD_PULSE) {    /* a 0 in bits 0-3 pulses that pin of P2; only bit 0 leads anywhere */
         if (!(c & P2_RESET))
             kbc_cpu_reset(k);
         return;
@@ -351,18 +360,21 @@ static bool kbc_restored(struct device *dev, unsigned version, struct error *err
 {
     struct i8042 *k = container_of(dev, struct i8042, dev);
     (void)version;
-    if (k->reply.limit != REPLY || k->reply.count > REPLY || k->reply.count & 1 || k->line_free > INT64_MAX / 2)
+    if (k->reply.limit != REPLY || k->reply.count > REPLY || k->reply.count & 1 ||
+        k->line_free > INT64_MAX / 2)
         return error_set(err, EINVAL, "'%s': the keyboard controller cannot be in this state", dev->id);
     return true;
 }
 
 static const struct state_field kbc_state[] = {
-    FIELD(struct i8042, status), FIELD(struct i8042, output), FIELD(struct i8042, input), FIELD(struct i8042, command),
-    FIELD_ARRAY(struct i8042, ram), FIELD(struct i8042, p2), FIELD(struct i8042, breaking),
-    FIELD_STRUCT(struct i8042, reply, fifo_state), FIELD(struct i8042, line_free), FIELD(struct i8042, input_timer),
-    FIELD(struct i8042, output_timer), END
+    FIELD(struct i8042, status), FIELD(struct i8042, output), FIELD(struct i8042, input),
+    FIELD(struct i8042, command), FIELD_ARRAY(struct i8042, ram), FIELD(struct i8042, p2),
+    FIELD(struct i8042, breaking), FIELD_STRUCT(struct i8042, reply, fifo_state),
+    FIELD(struct i8042, line_free), FIELD(struct i8042, input_timer), FIELD(struct i8042, output_timer), END
 };
-static const struct property kbc_properties[] = { PROPERTY(struct i8042, iobase, "0x60", "the data port; status is 4 above"), END };
+static const struct property kbc_properties[] = {
+    PROPERTY(struct i8042, iobase, "0x60", "the data port; status is 4 above"), END
+};
 static const struct pin kbc_outputs[] = {
     PIN(struct i8042, irq1), PIN(struct i8042, irq12), PIN(struct i8042, a20), PIN(struct i8042, reset), END
 };

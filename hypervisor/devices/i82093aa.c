@@ -1,11 +1,14 @@
-/* 82093AA I/O APIC: 24 interrupt inputs, each with a redirection entry that says which message goes to which local APIC.
- * Read [82093AA] "Register description" and [SDM3A] "Message signalled interrupts" for the messages' format.
+/* 82093AA I/O APIC: 24 interrupt inputs, each with a redirection entry that says which message goes to
+ * which local APIC. Read [82093AA] "Register description" and [SDM3A] "Message signalled interrupts" for
+ * the messages' format.
  *
- * In a PC: FEC00000h, inputs 0-15 the ISA interrupts (the timer on 2), 16-23 PCI where the board has them. Pins and messages:
- * i82093aa.h. Wires carry "asserted", so the polarity bit of an entry is kept and has no effect.
+ * In a PC: FEC00000h, inputs 0-15 the ISA interrupts (the timer on 2), 16-23 PCI where the board has them.
+ * Pins and messages: i82093aa.h. Wires carry "asserted", so the polarity bit of an entry is kept and has
+ * no effect.
  *
  * References: [82093AA], [SDM3A]
- * Not modelled: the serial APIC bus (messages arrive at once, so delivery status is always idle), arbitration ID. */
+ * Not modelled: the serial APIC bus (messages arrive at once, so delivery status is always idle),
+ * arbitration ID. */
 #include "devices/i82093aa.h"
 #include "core/machine.h"
 
@@ -17,9 +20,13 @@ enum { IOAPICID = 0, IOAPICVER, IOAPICARB, IOREDTBL = 0x10, VERSION = 0x11 | (PI
 #define RED_REMOTE_IRR (1ull << 14)
 #define RED_LEVEL (1ull << 15)
 #define RED_MASKED (1ull << 16)
-#define RED_WRITABLE (0xffull << 56 | RED_MASKED | RED_LEVEL | 1ull << 13 | RED_LOGICAL | RED_DELIVERY | RED_VECTOR)
+#define RED_LOW_ACTIVE (1ull << 13)
+#define RED_DESTINATION (0xffull << 56)
+#define RED_WRITABLE (RED_DESTINATION | RED_MASKED | RED_LEVEL | RED_LOW_ACTIVE | RED_LOGICAL | \
+                      RED_DELIVERY | RED_VECTOR)
 enum { LOWEST_PRIORITY = 1 };
-enum { MSI_HINT = 1 << 3, MSI_LOGICAL = 1 << 2, MSI_DEST_SHIFT = 12, MSI_ASSERT = 1 << 14, MSI_LEVEL = 1 << 15 };
+enum { MSI_HINT = 1 << 3, MSI_LOGICAL = 1 << 2, MSI_DEST_SHIFT = 12, MSI_ASSERT = 1 << 14,
+       MSI_LEVEL = 1 << 15 };
 #define MSI_BASE 0xfee00000ull
 
 struct i82093aa {
@@ -42,8 +49,8 @@ static void ioapic_send(struct i82093aa *a, unsigned pin)
     wire_pulse(&a->ack[pin]);
 }
 
-/* A level request is sent once and again after its EOI [82093AA, Remote IRR]. Only fixed and lowest-priority messages have
- * an EOI. */
+/* A level request is sent once and again after its EOI [82093AA, Remote IRR]. Only fixed and
+ * lowest-priority messages have an EOI. */
 static void ioapic_service_level(struct i82093aa *a, unsigned pin)
 {
     uint64_t *e = &a->entry[pin];
@@ -110,8 +117,8 @@ static void ioapic_set_register(struct i82093aa *a, uint32_t value)
     if (a->select < IOREDTBL || n / 2 >= PINS)
         return;
     uint64_t *e = &a->entry[n / 2];
-    uint64_t half = n & 1 ? 0xffffffffull << 32 : 0xffffffffull, written = n & 1 ? (uint64_t)value << 32 : value;
-    uint64_t writable = RED_WRITABLE & half;
+    unsigned shift = n & 1 ? 32 : 0;
+    uint64_t written = (uint64_t)value << shift, writable = RED_WRITABLE & 0xffffffffull << shift;
     *e = (*e & ~writable) | (written & writable);
     if (!(*e & RED_LEVEL))
         *e &= ~RED_REMOTE_IRR;                  /* edge mode has none [82093AA, bit 14] */

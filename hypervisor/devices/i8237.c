@@ -1,20 +1,23 @@
-/* Two 8237A DMA controllers with the page registers, as an AT has them. Read [8237A] "Transfer modes" and "Register description".
+/* Two 8237A DMA controllers with the page registers, as an AT has them. Read [8237A] "Transfer modes" and
+ * "Register description".
  *
- * In a PC: the first controller (channels 0-3, bytes) at 00h-0Fh, the second (channels 4-7, words) at C0h-DFh with its ports two
- * apart, page registers at 80h-8Fh. Channel 4 is the cascade of the first controller. Floppy 2, sound cards 1 and 5, ECP 3.
- * Cards get their channel through dma.h (i8237_channel): bytes move when the card is ready, so the four transfer modes
- * differ only in who may keep the bus, which nothing here can see.
+ * In a PC: the first controller (channels 0-3, bytes) at 00h-0Fh, the second (channels 4-7, words) at
+ * C0h-DFh with its ports two apart, page registers at 80h-8Fh. Channel 4 is the cascade of the first
+ * controller. Floppy 2, sound cards 1 and 5, ECP 3. Cards get their channel through dma.h (i8237_channel):
+ * bytes move when the card is ready, so the four transfer modes differ only in who may keep the bus, which
+ * nothing here can see.
  *
  * References: [8237A], [PIIX3]
- * Not modelled: memory-to-memory transfers and software requests (an AT's page registers make them useless), compressed timing,
- * rotating priority (kept, without effect), the alias of 80h-8Fh at 90h-9Fh. */
+ * Not modelled: memory-to-memory transfers and software requests (an AT's page registers make them
+ * useless), compressed timing, rotating priority (kept, without effect), the alias of 80h-8Fh at 90h-9Fh. */
 #include "devices/dma.h"
 #include "core/machine.h"
 
-enum { MODE_CHANNEL = 3, MODE_TYPE = 3 << 2, MODE_VERIFY = 0, MODE_WRITE = 1 << 2, MODE_READ = 2 << 2, MODE_AUTO = 1 << 4,
-       MODE_DOWN = 1 << 5, MODE_SELECT = 3 << 6, MODE_CASCADE = 3 << 6,
+enum { MODE_CHANNEL = 3, MODE_TYPE = 3 << 2, MODE_VERIFY = 0, MODE_WRITE = 1 << 2, MODE_READ = 2 << 2,
+       MODE_AUTO = 1 << 4, MODE_DOWN = 1 << 5, MODE_SELECT = 3 << 6, MODE_CASCADE = 3 << 6,
        COMMAND_OFF = 1 << 2 };
-enum { REG_COMMAND = 8, REG_REQUEST, REG_MASK_ONE, REG_MODE, REG_CLEAR_FF, REG_MASTER_CLEAR, REG_CLEAR_MASK, REG_MASK_ALL };
+enum { REG_COMMAND = 8, REG_REQUEST, REG_MASK_ONE, REG_MODE, REG_CLEAR_FF, REG_MASTER_CLEAR, REG_CLEAR_MASK,
+       REG_MASK_ALL };
 enum { CASCADE = 4, CHANNELS = 8, PAGES = 16, PIECE = 4096 };
 
 struct dma_count {
@@ -43,7 +46,8 @@ static bool dma_enabled(const struct i8237 *d, unsigned n)
     return n >= CASCADE || dma_enabled(d, CASCADE);
 }
 
-/* --- the cards' side ---------------------------------------------------------------------------------------------- */
+/* --- the cards' side
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool dma_ready(struct dma_channel *port)
 {
@@ -56,7 +60,8 @@ static void dma_request(struct dma_channel *port, bool level)
     ((struct i8237 *)port->chip)->channel[port->number].requested = level;
 }
 
-/* The physical address of the next byte. Word channels count words, and their page register's bit 0 is not used [PIIX3]. */
+/* The physical address of the next byte. Word channels count words, and their page register's bit 0 is not
+ * used [PIIX3]. */
 static uint32_t dma_address(const struct i8237 *d, unsigned n)
 {
     uint32_t page = d->page[page_of[n]];
@@ -65,7 +70,8 @@ static uint32_t dma_address(const struct i8237 *d, unsigned n)
     return page << 16 | d->channel[n].address;
 }
 
-/* Units (bytes or words) that can move from here in one piece: to the end of the 64K units, or the terminal count. */
+/* Units (bytes or words) that can move from here in one piece: to the end of the 64K units, or the
+ * terminal count. */
 static size_t dma_run(const struct dma_count *c, size_t units)
 {
     size_t to_edge = c->mode & MODE_DOWN ? 1 : 0x10000u - c->address;
@@ -103,7 +109,8 @@ static void dma_move(struct i8237 *d, unsigned n, const uint8_t *from, uint8_t *
         memset(to, 0xff, bytes);
 }
 
-static size_t dma_transfer(struct dma_channel *port, const uint8_t *from, uint8_t *to, size_t length, bool *tc)
+static size_t dma_transfer(struct dma_channel *port, const uint8_t *from, uint8_t *to, size_t length,
+                           bool *tc)
 {
     struct i8237 *d = port->chip;
     unsigned n = port->number, shift = n > CASCADE;
@@ -137,7 +144,8 @@ struct dma_channel *i8237_channel(struct device *dev, unsigned channel)
     return channel < CHANNELS && channel != CASCADE ? &d->port[channel] : NULL;
 }
 
-/* Tells waiting cards that their channel may work now. There are no output pins: EOP goes with the transfer. */
+/* Tells waiting cards that their channel may work now. There are no output pins: EOP goes with the
+ * transfer. */
 static void i8237_update_irq(struct i8237 *d)
 {
     for (unsigned n = 0; n < CHANNELS; n++)
@@ -145,14 +153,16 @@ static void i8237_update_irq(struct i8237 *d)
             d->port[n].granted(d->port[n].card);
 }
 
-/* --- registers ---------------------------------------------------------------------------------------------------- */
+/* --- registers
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void dma_master_clear(struct dma_controller *c)
 {
     *c = (struct dma_controller){ .mask = 15 };
 }
 
-/* Address and count go through the first/last flip-flop, low byte first [8237A, Clear first/last flip/flop]. */
+/* Address and count go through the first/last flip-flop, low byte first [8237A, Clear first/last
+ * flip/flop]. */
 static void dma_write_word(struct i8237 *d, unsigned chip, unsigned reg, uint8_t value)
 {
     struct dma_count *c = &d->channel[chip * 4 + reg / 2];
@@ -274,8 +284,9 @@ static bool dma_init(struct device *dev, struct error *err)
     struct space *ports = dev->machine->ports;
     (void)err;
     for (unsigned n = 0; n < CHANNELS; n++)
-        d->port[n] = (struct dma_channel){ .chip = d, .number = n, .to_memory = dma_to_memory, .from_memory = dma_from_memory,
-                                           .ready = dma_ready, .request = dma_request };
+        d->port[n] = (struct dma_channel){ .chip = d, .number = n, .to_memory = dma_to_memory,
+                                           .from_memory = dma_from_memory, .ready = dma_ready,
+                                           .request = dma_request };
     space_map_io(ports, 0x00, 16, &dma1_io, d, 0);
     space_map_io(ports, 0xc0, 32, &dma2_io, d, 0);
     space_map_io(ports, 0x80, PAGES, &dma_page_io, d, 0);
@@ -298,16 +309,18 @@ static void dma_reset(struct device *dev, enum reset_kind kind)
 }
 
 static const struct state_field dma_count_state[] = {
-    FIELD(struct dma_count, base_address), FIELD(struct dma_count, base_count), FIELD(struct dma_count, address),
-    FIELD(struct dma_count, count), FIELD(struct dma_count, mode), FIELD(struct dma_count, requested), END
+    FIELD(struct dma_count, base_address), FIELD(struct dma_count, base_count),
+    FIELD(struct dma_count, address), FIELD(struct dma_count, count), FIELD(struct dma_count, mode),
+    FIELD(struct dma_count, requested), END
 };
 static const struct state_field dma_controller_state[] = {
-    FIELD(struct dma_controller, command), FIELD(struct dma_controller, mask), FIELD(struct dma_controller, terminal),
-    FIELD(struct dma_controller, request), FIELD(struct dma_controller, temporary), FIELD(struct dma_controller, flip_flop), END
+    FIELD(struct dma_controller, command), FIELD(struct dma_controller, mask),
+    FIELD(struct dma_controller, terminal), FIELD(struct dma_controller, request),
+    FIELD(struct dma_controller, temporary), FIELD(struct dma_controller, flip_flop), END
 };
 static const struct state_field dma_state[] = {
-    FIELD_STRUCTS(struct i8237, channel, dma_count_state), FIELD_STRUCTS(struct i8237, controller, dma_controller_state),
-    FIELD_ARRAY(struct i8237, page), END
+    FIELD_STRUCTS(struct i8237, channel, dma_count_state),
+    FIELD_STRUCTS(struct i8237, controller, dma_controller_state), FIELD_ARRAY(struct i8237, page), END
 };
 const struct device_class i8237_class = {
     .name = "i8237", .summary = "DMA controllers and page registers", .size = sizeof(struct i8237),

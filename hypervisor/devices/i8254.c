@@ -1,38 +1,40 @@
-/* 8254 programmable interval timer: three 16-bit down counters with six modes.
- * Read [8254] "Mode definitions"; all figures in the comments here are CLK ticks of 1.193182 MHz.
+/* 8254 programmable interval timer: three 16-bit down counters with six modes. Read [8254] "Mode
+ * definitions"; all figures in the comments here are CLK ticks of 1.193182 MHz.
  *
- * In a PC: ports 40h-43h. Channel 0's OUT is IRQ0, channel 1 times the refresh of memory, channel 2 is gated by port 61h and
- * feeds the speaker. Inputs and outputs: i8254.h.
+ * In a PC: ports 40h-43h. Channel 0's OUT is IRQ0, channel 1 times the refresh of memory, channel 2 is
+ * gated by port 61h and feeds the speaker. Inputs and outputs: i8254.h.
  *
- * A counter is not stepped: it is a start tick and a count, and everything a guest can see is computed from the clock when it
- * looks. A timer wakes the chip at the next change of OUT only to drive the wire.
+ * A counter is not stepped: it is a start tick and a count, and everything a guest can see is computed
+ * from the clock when it looks. A timer wakes the chip at the next change of OUT only to drive the wire.
  *
- * Lost ticks. The host may be late: its thread wakes after several periods, or the guest was not scheduled to take the last tick
- * before the next is due. In real time, with the property `reinject`, such ticks of channel 0 are counted and delivered after the
- * acknowledge of the one before, at most one each half period (or 100 us, if longer), so guest time catches up at up to three times
- * its speed and never floods. While a tick waits, OUT is held high so that the 8259 does not lose it. At most ten seconds' worth is
- * owed. A tick that nobody takes for a quarter of a second means that the guest masked it: then nothing is owed and nothing held
- * until the next acknowledge. In virtual time the host is never late, and nothing of this happens.
+ * Lost ticks. The host may be late: its thread wakes after several periods, or the guest was not scheduled
+ * to take the last tick before the next is due. In real time, with the property `reinject`, such ticks of
+ * channel 0 are counted and delivered after the acknowledge of the one before, at most one each half
+ * period (or 100 us, if longer), so guest time catches up at up to three times its speed and never floods.
+ * While a tick waits, OUT is held high so that the 8259 does not lose it. At most ten seconds' worth is
+ * owed. A tick that nobody takes for a quarter of a second means that the guest masked it: then nothing is
+ * owed and nothing held until the next acknowledge. In virtual time the host is never late, and nothing of
+ * this happens.
  *
  * References: [8254]
- * Not modelled: the undefined count between a control word and the first count (the old count stays). Periods below 20 us drive the
- * wire at most every 20 us; reads stay exact. */
+ * Not modelled: the undefined count between a control word and the first count (the old count stays).
+ * Periods below 20 us drive the wire at most every 20 us; reads stay exact. */
 #include "devices/i8254.h"
 #include "core/machine.h"
 #include <errno.h>
 
 enum { FREQUENCY = 1193182, MIN_EDGE_NS = 20000, MIN_EDGE_TICKS = 24, GIVE_UP_NS = 250000000, OWED_S = 10,
        REINJECT_MIN_NS = 100000 };
-enum { CW_BCD = 1 << 0, CW_MODE = 7, CW_MODE_SHIFT = 1, CW_RW = 3, CW_RW_SHIFT = 4, CW_SC_SHIFT = 6, CW_READ_BACK = 3,
-       RB_NO_STATUS = 1 << 4, RB_NO_COUNT = 1 << 5, STATUS_OUT = 1 << 7, STATUS_NULL = 1 << 6,
-       RW_LATCH = 0, RW_LSB = 1, RW_MSB = 2, RW_BOTH = 3 };
+enum { CW_BCD = 1 << 0, CW_MODE = 7, CW_MODE_SHIFT = 1, CW_RW = 3, CW_RW_SHIFT = 4, CW_SC_SHIFT = 6,
+       CW_READ_BACK = 3, RB_NO_STATUS = 1 << 4, RB_NO_COUNT = 1 << 5, STATUS_OUT = 1 << 7,
+       STATUS_NULL = 1 << 6, RW_LATCH = 0, RW_LSB = 1, RW_MSB = 2, RW_BOTH = 3 };
 
 struct channel {
     uint8_t mode, rw, status, write_low;
     uint16_t latch;
-    uint32_t count, next;                       /* initial counts 1..65536: in force, and written for the next cycle */
-    int64_t start;                              /* the tick at which the counter held `count` (mode 3: this half of the cycle) */
-    int64_t held;                               /* modes 0 and 4: start is this many ticks ago while the gate is low */
+    uint32_t count, next;    /* initial counts 1..65536: in force, and written for the next cycle */
+    int64_t start;    /* the tick at which the counter held `count` (mode 3: this half of the cycle) */
+    int64_t held;    /* modes 0 and 4: start is this many ticks ago while the gate is low */
     bool bcd, gate, out;                        /* out: as of the last update */
     bool running, null_count, reload, read_msb, write_msb, status_latched;
     uint8_t latched;                            /* bytes of the latch not yet read: 0-2 */
@@ -68,15 +70,16 @@ static int64_t tick_ns(int64_t tick)
     return tick <= 0 ? 0 : muldiv(tick, NS_PER_S, FREQUENCY) + 1;
 }
 
-/* --- one counter, at a tick --------------------------------------------------------------------------------------- */
+/* --- one counter, at a tick
+ * --------------------------------------------------------------------------------------- */
 
 static int64_t half_length(const struct channel *c)
 {
     return c->out ? (c->count + 1) / 2 : c->count / 2;
 }
 
-/* Mode 3: an odd count is high one tick longer than low; a count written meanwhile starts with the next half cycle. Returns the
- * rising edges since the last call. */
+/* Mode 3: an odd count is high one tick longer than low; a count written meanwhile starts with the next
+ * half cycle. Returns the rising edges since the last call. */
 static uint32_t square_advance(struct channel *c, int64_t tick)
 {
     int64_t rises = 0;
@@ -145,8 +148,8 @@ static uint32_t channel_advance(struct channel *c, int64_t tick)
     return !was && c->out;
 }
 
-/* The tick of the next change of OUT after `tick`, or INT64_MAX. Mode 2 counts only its rising edge: the low tick before it is
- * driven with it. */
+/* The tick of the next change of OUT after `tick`, or INT64_MAX. Mode 2 counts only its rising edge: the
+ * low tick before it is driven with it. */
 static int64_t channel_next_edge(const struct channel *c, int64_t tick)
 {
     if (!c->running || (!c->gate && c->mode != 1 && c->mode != 5))
@@ -164,6 +167,11 @@ static int64_t channel_next_edge(const struct channel *c, int64_t tick)
     default:
         return tick < end ? end : tick == end ? end + 1 : INT64_MAX;
     }
+}
+
+static uint32_t from_bcd(uint16_t v)
+{
+    return (v >> 12) * 1000u + (v >> 8 & 15) * 100u + (v >> 4 & 15) * 10u + (v & 15);
 }
 
 static uint16_t to_bcd(uint32_t v)
@@ -191,7 +199,8 @@ static uint16_t channel_count(const struct channel *c, int64_t tick)
     return c->bcd ? to_bcd((uint32_t)value) : (uint16_t)value;
 }
 
-/* --- the output pins ---------------------------------------------------------------------------------------------- */
+/* --- the output pins
+ * ---------------------------------------------------------------------------------------------- */
 
 static void pit_drive0(struct i8254 *pit, bool level)
 {
@@ -263,7 +272,8 @@ static void pit_fire0(void *chip) { i8254_update_irq(chip, 0); }
 static void pit_fire1(void *chip) { i8254_update_irq(chip, 1); }
 static void pit_fire2(void *chip) { i8254_update_irq(chip, 2); }
 
-/* --- gates, and the acknowledge of a tick ------------------------------------------------------------------------- */
+/* --- gates, and the acknowledge of a tick
+ * ------------------------------------------------------------------------- */
 
 static void pit_pay(void *chip)
 {
@@ -288,8 +298,8 @@ static void pit_acknowledged(struct i8254 *pit)
     }
 }
 
-/* GATE [8254, Gate pin operations]: low stops modes 0, 2, 3 and 4 (2 and 3 with OUT high at once), a rising edge reloads 2 and 3 and
- * triggers 1 and 5. */
+/* GATE [8254, Gate pin operations]: low stops modes 0, 2, 3 and 4 (2 and 3 with OUT high at once), a
+ * rising edge reloads 2 and 3 and triggers 1 and 5. */
 static void channel_gate(struct channel *c, bool level, int64_t tick)
 {
     bool rises = level && !c->gate;
@@ -332,7 +342,8 @@ static void pit_input(struct device *dev, unsigned pin, bool level)
     i8254_update_irq(pit, pin % 3);
 }
 
-/* --- registers ---------------------------------------------------------------------------------------------------- */
+/* --- registers
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void channel_control(struct channel *c, uint8_t value)
 {
@@ -350,7 +361,7 @@ static void channel_control(struct channel *c, uint8_t value)
 static void channel_latch_count(struct channel *c, int64_t tick)
 {
     if (c->latched)
-        return;                                 /* a second latch command is ignored [8254, Counter latch command] */
+        return;    /* a second latch command is ignored [8254, Counter latch command] */
     c->latch = channel_count(c, tick);
     c->latched = c->rw == RW_BOTH ? 2 : 1;
 }
@@ -360,14 +371,14 @@ static void channel_latch_status(struct channel *c)
     if (c->status_latched)
         return;
     c->status_latched = true;
-    c->status = (uint8_t)((c->out ? STATUS_OUT : 0) | (c->null_count ? STATUS_NULL : 0) | c->rw << CW_RW_SHIFT |
-                          c->mode << CW_MODE_SHIFT | c->bcd);
+    c->status = (uint8_t)((c->out ? STATUS_OUT : 0) | (c->null_count ? STATUS_NULL : 0) |
+                          c->rw << CW_RW_SHIFT | c->mode << CW_MODE_SHIFT | c->bcd);
 }
 
 /* A complete count: when it takes effect is the mode's matter. */
 static void channel_load(struct channel *c, uint16_t value, int64_t tick)
 {
-    uint32_t count = c->bcd ? (value >> 12) * 1000u + (value >> 8 & 15) * 100u + (value >> 4 & 15) * 10u + (value & 15) : value;
+    uint32_t count = c->bcd ? from_bcd(value) : value;
     uint32_t limit = c->bcd ? 10000 : 65536;
     c->next = count ? MIN(count, limit) : limit;
     c->null_count = true;
@@ -500,7 +511,8 @@ static bool pit_init(struct device *dev, struct error *err)
     return true;
 }
 
-/* The chip has no reset pin: only power-on makes it definite, as if each channel had been given mode 3 and no count. */
+/* The chip has no reset pin: only power-on makes it definite, as if each channel had been given mode 3 and
+ * no count. */
 static void pit_reset(struct device *dev, enum reset_kind kind)
 {
     struct i8254 *pit = container_of(dev, struct i8254, dev);
@@ -518,17 +530,19 @@ static void pit_reset(struct device *dev, enum reset_kind kind)
 }
 
 static const struct state_field channel_state[] = {
-    FIELD(struct channel, mode), FIELD(struct channel, rw), FIELD(struct channel, status), FIELD(struct channel, write_low),
-    FIELD(struct channel, latch), FIELD(struct channel, count), FIELD(struct channel, next), FIELD(struct channel, start),
-    FIELD(struct channel, held), FIELD(struct channel, bcd), FIELD(struct channel, gate), FIELD(struct channel, out),
+    FIELD(struct channel, mode), FIELD(struct channel, rw), FIELD(struct channel, status),
+    FIELD(struct channel, write_low), FIELD(struct channel, latch), FIELD(struct channel, count),
+    FIELD(struct channel, next), FIELD(struct channel, start), FIELD(struct channel, held),
+    FIELD(struct channel, bcd), FIELD(struct channel, gate), FIELD(struct channel, out),
     FIELD(struct channel, running), FIELD(struct channel, null_count), FIELD(struct channel, reload),
     FIELD(struct channel, read_msb), FIELD(struct channel, write_msb), FIELD(struct channel, status_latched),
     FIELD(struct channel, latched), END
 };
 static const struct state_field pit_state[] = {
-    FIELD_STRUCTS(struct i8254, channel, channel_state), FIELD(struct i8254, timer0), FIELD(struct i8254, timer1),
-    FIELD(struct i8254, timer2), FIELD(struct i8254, catch_up), FIELD(struct i8254, driven), FIELD(struct i8254, waiting),
-    FIELD(struct i8254, attended), FIELD(struct i8254, owed), FIELD(struct i8254, tick_time), FIELD(struct i8254, delivered), END
+    FIELD_STRUCTS(struct i8254, channel, channel_state), FIELD(struct i8254, timer0),
+    FIELD(struct i8254, timer1), FIELD(struct i8254, timer2), FIELD(struct i8254, catch_up),
+    FIELD(struct i8254, driven), FIELD(struct i8254, waiting), FIELD(struct i8254, attended),
+    FIELD(struct i8254, owed), FIELD(struct i8254, tick_time), FIELD(struct i8254, delivered), END
 };
 static const struct property pit_properties[] = {
     PROPERTY(struct i8254, iobase, "0x40", "first of the four ports"),
@@ -543,9 +557,9 @@ static bool pit_restored(struct device *dev, unsigned version, struct error *err
     (void)version;
     for (unsigned n = 0; n < 3; n++) {
         struct channel *c = &pit->channel[n];
-        if (!c->count || c->count > 65536 || !c->next || c->next > 65536 || c->mode > 5 || c->rw > 3 || c->latched > 2 ||
-            c->start < 0 || c->start > INT64_MAX / 4)
-            return error_set(err, EINVAL, "'%s': channel %u of the timer cannot be in this state", dev->id, n);
+        if (!c->count || c->count > 65536 || !c->next || c->next > 65536 || c->mode > 5 || c->rw > 3 ||
+            c->latched > 2 || c->start < 0 || c->start > INT64_MAX / 4)
+            return error_set(err, EINVAL, "'%s': channel %u cannot be in this state", dev->id, n);
     }
     return true;
 }

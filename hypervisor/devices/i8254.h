@@ -1,5 +1,5 @@
-/* The interval timer's pins. Inputs: the gates (0 and 1 are tied high in a PC) and the acknowledge of channel 0's tick.
- * Outputs "out0", "out1", "out2". */
+/* The interval timer's pins. Inputs: the gates (0 and 1 are tied high in a PC) and the acknowledge of
+ * channel 0's tick. Outputs "out0", "out1", "out2". */
 #ifndef DEVICES_I8254_H
 #define DEVICES_I8254_H
 #include <stdbool.h>

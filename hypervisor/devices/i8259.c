@@ -1,19 +1,19 @@
 /* 8259A programmable interrupt controller: eight request lines, fixed or rotating priority, one INT pin.
  * Read [8259A] "Interrupt sequence" and "Operation command words"; the edge/level register is the PIIX3's.
  *
- * In a PC: master at 20h-21h (ELCR at 4D0h, INT to the CPU), slave at A0h-A1h (ELCR at 4D1h, INT to the master's IR2). IR0 is
- * the timer, IR1 the keyboard; the slave's IR0 is the RTC, IR4 the auxiliary device, IR5 FERR.
+ * In a PC: master at 20h-21h (ELCR at 4D0h, INT to the CPU), slave at A0h-A1h (ELCR at 4D1h, INT to the
+ * master's IR2). IR0 is the timer, IR1 the keyboard; the slave's IR0 is the RTC, IR4 the auxiliary device,
+ * IR5 FERR.
  *
  * References: [8259A], [PIIX3]
  * Not modelled: MCS-80 mode (CALL vectors), buffered mode's SP/EN pin (the property `master` says it). */
 #include "devices/i8259.h"
 #include "core/machine.h"
 
-enum { ICW1_IC4 = 1 << 0, ICW1_SNGL = 1 << 1, ICW1_LTIM = 1 << 3, ICW1 = 1 << 4,
-       ICW4_AEOI = 1 << 1, ICW4_SFNM = 1 << 4,
-       OCW2_LEVEL = 7, OCW2_EOI = 1 << 5, OCW2_SL = 1 << 6, OCW2_R = 1 << 7,
-       OCW3 = 1 << 3, OCW3_RIS = 1 << 0, OCW3_RR = 1 << 1, OCW3_P = 1 << 2, OCW3_SMM = 1 << 5, OCW3_ESMM = 1 << 6,
-       POLL_INT = 1 << 7, SPURIOUS = 7, NOTHING = 8 };
+enum { ICW1_IC4 = 1 << 0, ICW1_SNGL = 1 << 1, ICW1_LTIM = 1 << 3, ICW1 = 1 << 4, ICW4_AEOI = 1 << 1,
+       ICW4_SFNM = 1 << 4, OCW2_LEVEL = 7, OCW2_EOI = 1 << 5, OCW2_SL = 1 << 6, OCW2_R = 1 << 7,
+       OCW3 = 1 << 3, OCW3_RIS = 1 << 0, OCW3_RR = 1 << 1, OCW3_P = 1 << 2, OCW3_SMM = 1 << 5,
+       OCW3_ESMM = 1 << 6, POLL_INT = 1 << 7, SPURIOUS = 7, NOTHING = 8 };
 
 struct i8259 {
     struct device dev;
@@ -34,7 +34,8 @@ static uint8_t pic_level_mask(const struct i8259 *pic)
     return pic->elcr_port ? pic->elcr : pic->icw1 & ICW1_LTIM ? 0xff : 0;
 }
 
-/* A request in edge mode lives until it is acknowledged or its line falls [8259A, Edge and level triggered modes]. */
+/* A request in edge mode lives until it is acknowledged or its line falls [8259A, Edge and level triggered
+ * modes]. */
 static uint8_t pic_irr(const struct i8259 *pic)
 {
     uint8_t level = pic_level_mask(pic);
@@ -52,8 +53,9 @@ static unsigned pic_highest(const struct i8259 *pic, uint8_t bits, unsigned *ran
     return NOTHING;
 }
 
-/* The level that would be acknowledged now, or NOTHING. A level in service shuts out itself and those below, but in
- * special mask mode a masked one does not; in special fully nested mode a slave's level lets its own through. */
+/* The level that would be acknowledged now, or NOTHING. A level in service shuts out itself and those
+ * below, but in special mask mode a masked one does not; in special fully nested mode a slave's level lets
+ * its own through. */
 static unsigned pic_candidate(const struct i8259 *pic)
 {
     unsigned rank, service_rank;
@@ -82,7 +84,8 @@ static void pic_end(struct i8259 *pic, unsigned level, bool rotate)
         pic->lowest = (uint8_t)level;
 }
 
-/* Both INTA pulses, as far as this chip's own registers go: returns the level, or NOTHING for a request that went away. */
+/* Both INTA pulses, as far as this chip's own registers go: returns the level, or NOTHING for a request
+ * that went away. */
 static unsigned pic_accept(struct i8259 *pic)
 {
     unsigned level = pic_candidate(pic);
@@ -128,8 +131,8 @@ static void pic_input(struct device *dev, unsigned pin, bool level)
     i8259_update_irq(pic);
 }
 
-/* Starts the initialisation: edge sense reset, IMR cleared, IR7 lowest, slave address 7, special mask off, status reads IRR
- * [8259A, Initialization command word 1]. */
+/* Starts the initialisation: edge sense reset, IMR cleared, IR7 lowest, slave address 7, special mask off,
+ * status reads IRR [8259A, Initialization command word 1]. */
 static void pic_write_icw1(struct i8259 *pic, uint8_t value)
 {
     pic->icw1 = value;
@@ -146,7 +149,7 @@ static void pic_write_ocw2(struct i8259 *pic, uint8_t value)
 {
     unsigned rank, level = value & OCW2_LEVEL;
     bool rotate = value & OCW2_R;
-    /* a masked level in service is invisible to the non-specific EOI in special mask mode [8259A, Special mask mode] */
+    /* the non-specific EOI does not see a masked level in special mask mode [8259A, Special mask mode] */
     uint8_t visible = pic->special_mask ? (uint8_t)(pic->isr & ~pic->imr) : pic->isr;
     switch (value & (OCW2_R | OCW2_SL | OCW2_EOI)) {
     case 0:
@@ -253,8 +256,8 @@ static bool pic_init(struct device *dev, struct error *err)
     return true;
 }
 
-/* The chip has no reset pin; at power-on it is made definite, and RESET clears the ELCR [PIIX3]. The levels of the pins
- * belong to their senders. */
+/* The chip has no reset pin; at power-on it is made definite, and RESET clears the ELCR [PIIX3]. The
+ * levels of the pins belong to their senders. */
 static void pic_reset(struct device *dev, enum reset_kind kind)
 {
     struct i8259 *pic = container_of(dev, struct i8259, dev);
@@ -270,10 +273,11 @@ static void pic_reset(struct device *dev, enum reset_kind kind)
 }
 
 static const struct state_field pic_state[] = {
-    FIELD(struct i8259, lines), FIELD(struct i8259, latch), FIELD(struct i8259, isr), FIELD(struct i8259, imr),
-    FIELD(struct i8259, icw1), FIELD(struct i8259, icw2), FIELD(struct i8259, icw3), FIELD(struct i8259, icw4),
-    FIELD(struct i8259, elcr), FIELD(struct i8259, next_icw), FIELD(struct i8259, lowest), FIELD(struct i8259, read_isr),
-    FIELD(struct i8259, poll), FIELD(struct i8259, special_mask), FIELD(struct i8259, rotate_aeoi), END
+    FIELD(struct i8259, lines), FIELD(struct i8259, latch), FIELD(struct i8259, isr),
+    FIELD(struct i8259, imr), FIELD(struct i8259, icw1), FIELD(struct i8259, icw2), FIELD(struct i8259, icw3),
+    FIELD(struct i8259, icw4), FIELD(struct i8259, elcr), FIELD(struct i8259, next_icw),
+    FIELD(struct i8259, lowest), FIELD(struct i8259, read_isr), FIELD(struct i8259, poll),
+    FIELD(struct i8259, special_mask), FIELD(struct i8259, rotate_aeoi), END
 };
 static const struct property pic_properties[] = {
     PROPERTY(struct i8259, iobase, "0x20", "first of the two ports"),

@@ -1,5 +1,6 @@
-/* The exit device: a test that runs in the guest ends the machine and says how it went: 0 is success, any other value failure.
- * Present only with `machine.debug-exit`; the board has one at each of the two places that test suites know.
+/* The exit device: a test that runs in the guest ends the machine and says how it went: 0 is success, any
+ * other value failure. Present only with `machine.debug-exit`; the board has one at each of the two places
+ * that test suites know.
  *
  * In a PC: no such thing. Ports 501h and F4h, four each; reads give 0.
  * References: none.
@@ -35,7 +36,9 @@ static bool exit_init(struct device *dev, struct error *err)
     return true;
 }
 
-static const struct property exit_properties[] = { PROPERTY(struct isa_exit, iobase, "0x501", "first of four ports"), END };
+static const struct property exit_properties[] = {
+    PROPERTY(struct isa_exit, iobase, "0x501", "first of four ports"), END
+};
 const struct device_class isa_exit_class = {
     .name = "isa_exit", .summary = "exit device for tests in the guest", .size = sizeof(struct isa_exit),
     .properties = exit_properties, .init = exit_init,

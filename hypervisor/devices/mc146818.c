@@ -1,27 +1,31 @@
-/* MC146818A real-time clock with the CMOS memory of an AT: 128 bytes, of which 0-13 are the clock and its registers A-D.
- * Read [MC146818A] "Update cycle" and "Registers".
+/* MC146818A real-time clock with the CMOS memory of an AT: 128 bytes, of which 0-13 are the clock and its
+ * registers A-D. Read [MC146818A] "Update cycle" and "Registers".
  *
- * In a PC: index at port 70h (bit 7 masks NMI: output "nmi_off"), data at 71h, output "irq" is IRQ8. Byte 32h holds the century.
- * The time at power-on is machine_wall_time(); whether that is UTC or local time is the profile's choice. From then on the chip
- * counts by itself: a guest that sets it to another time finds it there.
+ * In a PC: index at port 70h (bit 7 masks NMI: output "nmi_off"), data at 71h, output "irq" is IRQ8. Byte
+ * 32h holds the century. The time at power-on is machine_wall_time(); whether that is UTC or local time is
+ * the profile's choice. From then on the chip counts by itself: a guest that sets it to another time finds
+ * it there.
  *
- * The 14 bytes are the truth, as in the chip; full seconds that have passed are added to them when someone looks. Timers run only
- * while an interrupt is enabled; flags in register C are otherwise found out at the read.
+ * The 14 bytes are the truth, as in the chip; full seconds that have passed are added to them when someone
+ * looks. Timers run only while an interrupt is enabled; flags in register C are otherwise found out at the
+ * read.
  *
  * References: [MC146818A], [PIIX3]
- * Not modelled: daylight saving switch (DSE is kept; nobody uses its dates), square wave pin, time bases other than 32.768 kHz
- * (the clock stands still, as with a held divider). */
+ * Not modelled: daylight saving switch (DSE is kept; nobody uses its dates), square wave pin, time bases
+ * other than 32.768 kHz (the clock stands still, as with a held divider). */
 #include "devices/mc146818.h"
 #include "core/machine.h"
 #include <errno.h>
 
 enum { SECONDS, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM, DAY_OF_WEEK, DATE, MONTH, YEAR,
-       REG_A, REG_B, REG_C, REG_D, CENTURY = 0x32, CHECKED = 0x10, CHECKED_END = 0x2e, CHECKSUM = 0x2e, SIZE = 128 };
-enum { A_UIP = 1 << 7, A_DV = 7 << 4, A_DV_32768 = 2 << 4, A_RS = 15,
-       B_SET = 1 << 7, B_PIE = 1 << 6, B_AIE = 1 << 5, B_UIE = 1 << 4, B_SQWE = 1 << 3, B_DM = 1 << 2, B_24 = 1 << 1,
-       C_IRQF = 1 << 7, C_PF = 1 << 6, C_AF = 1 << 5, C_UF = 1 << 4, D_VRT = 1 << 7,
-       HOUR_PM = 1 << 7, ALARM_ANY = 0xc0, NMI_OFF = 1 << 7 };
-enum { BASE_HZ = 32768, UPDATE_NS = 1984000, UIP_EARLY_NS = 244000, HALF_SECOND_NS = 500000000, ALARM_SEARCH = 86400 };
+       REG_A, REG_B, REG_C, REG_D, CENTURY = 0x32, CHECKED = 0x10, CHECKED_END = 0x2e, CHECKSUM = 0x2e,
+       SIZE = 128 };
+enum { A_UIP = 1 << 7, A_DV = 7 << 4, A_DV_32768 = 2 << 4, A_RS = 15, B_SET = 1 << 7, B_PIE = 1 << 6,
+       B_AIE = 1 << 5, B_UIE = 1 << 4, B_SQWE = 1 << 3, B_DM = 1 << 2, B_24 = 1 << 1, C_IRQF = 1 << 7,
+       C_PF = 1 << 6, C_AF = 1 << 5, C_UF = 1 << 4, D_VRT = 1 << 7, HOUR_PM = 1 << 7, ALARM_ANY = 0xc0,
+       NMI_OFF = 1 << 7 };
+enum { BASE_HZ = 32768, UPDATE_NS = 1984000, UIP_EARLY_NS = 244000, HALF_SECOND_NS = 500000000,
+       ALARM_SEARCH = 86400 };
 
 struct mc146818 {
     struct device dev;
@@ -45,7 +49,8 @@ static bool rtc_updates(const struct mc146818 *r)
     return rtc_divider_runs(r) && !(r->ram[REG_B] & B_SET);
 }
 
-/* --- the numbers in the registers --------------------------------------------------------------------------------- */
+/* --- the numbers in the registers
+ * --------------------------------------------------------------------------------- */
 
 static unsigned rtc_decode(const struct mc146818 *r, uint8_t v)
 {
@@ -71,8 +76,8 @@ static uint8_t rtc_encode_hour(const struct mc146818 *r, unsigned hour)
     return (uint8_t)(rtc_encode(r, hour % 12 ? hour % 12 : 12) | (hour >= 12 ? HOUR_PM : 0));
 }
 
-/* Days since 1 March of year 0, Gregorian: with years that begin in March the leap day is the last of its year, and the lengths of
- * months follow (153 m + 2) / 5. */
+/* Days since 1 March of year 0, Gregorian: with years that begin in March the leap day is the last of its
+ * year, and the lengths of months follow (153 m + 2) / 5. */
 static int64_t days_of(int64_t year, unsigned month, unsigned day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
@@ -82,7 +87,8 @@ static int64_t days_of(int64_t year, unsigned month, unsigned day)
 
 static void date_of(int64_t days, unsigned *year, unsigned *month, unsigned *day)
 {
-    int64_t era = (days + 146097) / 146097 - 1, rest = (days + 146097) % 146097;      /* January of year 0 is before day 0 */
+    /* January of year 0 is before day 0 */
+    int64_t era = (days + 146097) / 146097 - 1, rest = (days + 146097) % 146097;
     int64_t y = (rest - rest / 1460 + rest / 36524 - rest / 146096) / 365;
     unsigned of_year = (unsigned)(rest - (365 * y + y / 4 - y / 100)), m = (5 * of_year + 2) / 153;
     *day = of_year - (153 * m + 2) / 5 + 1;
@@ -98,10 +104,12 @@ static void rtc_put_date(struct mc146818 *r, int64_t days)
     r->ram[DATE] = rtc_encode(r, day);
     r->ram[MONTH] = rtc_encode(r, month);
     r->ram[YEAR] = rtc_encode(r, year % 100);
-    r->ram[CENTURY] = (uint8_t)(century / 10 << 4 | century % 10);     /* BCD, whatever DM says: it is the BIOS's byte */
+    /* BCD, whatever DM says: it is the BIOS's byte */
+    r->ram[CENTURY] = (uint8_t)(century / 10 << 4 | century % 10);
 }
 
-/* Nonsense that a guest wrote is brought into range here, where it would count on; until then it reads back as it was. */
+/* Nonsense that a guest wrote is brought into range here, where it would count on; until then it reads
+ * back as it was. */
 static int64_t rtc_days(const struct mc146818 *r)
 {
     unsigned century = (r->ram[CENTURY] >> 4) * 10u + (r->ram[CENTURY] & 15);
@@ -126,10 +134,11 @@ static void rtc_add_seconds(struct mc146818 *r, int64_t seconds)
     rtc_put_date(r, rtc_days(r) + days);
 }
 
-/* --- time passes -------------------------------------------------------------------------------------------------- */
+/* --- time passes
+ * -------------------------------------------------------------------------------------------------- */
 
-/* Seconds of the day at which the alarm matches next, counted from the present one: 1..86400, or 0 for never. A byte of C0h or
- * more matches anything [MC146818A, Time, calendar and alarm locations]. */
+/* Seconds of the day at which the alarm matches next, counted from the present one: 1..86400, or 0 for
+ * never. A byte of C0h or more matches anything [MC146818A, Time, calendar and alarm locations]. */
 static bool alarm_byte(const struct mc146818 *r, unsigned at, unsigned value)
 {
     uint8_t v = r->ram[at];
@@ -224,9 +233,11 @@ static void rtc_fire(void *chip)
     mc146818_update_irq(chip);
 }
 
-/* --- registers ---------------------------------------------------------------------------------------------------- */
+/* --- registers
+ * ---------------------------------------------------------------------------------------------------- */
 
-/* UIP is 1 from 244 us before an update to its end [MC146818A, Update cycle]; the second begins at that end. */
+/* UIP is 1 from 244 us before an update to its end [MC146818A, Update cycle]; the second begins at that
+ * end. */
 static bool rtc_uip(const struct mc146818 *r)
 {
     return rtc_updates(r) && rtc_now(r) - r->second >= NS_PER_S - UPDATE_NS - UIP_EARLY_NS;
@@ -342,7 +353,8 @@ static void rtc_power_on(struct mc146818 *r)
     r->ram[REG_B] = B_24;
     r->ram[REG_D] = D_VRT;
     rtc_put_date(r, MAX(days + DAYS_TO_1970, 0));
-    r->ram[DAY_OF_WEEK] = (uint8_t)(((days + 4) % 7 + 7) % 7 + 1);     /* 1 January 1970 was a Thursday; Sunday is 1 */
+    /* 1 January 1970 was a Thursday; Sunday is 1 */
+    r->ram[DAY_OF_WEEK] = (uint8_t)(((days + 4) % 7 + 7) % 7 + 1);
     rtc_add_seconds(r, of_day);
     r->counted = rtc_now(r);
     r->second = r->counted - (wall - seconds * NS_PER_S);

@@ -1,27 +1,29 @@
 /* 16550A UART with 16-byte FIFOs. Read [PC16550D] "Registers" and "FIFO interrupt mode operation".
  *
- * In a PC: COM1 at 3F8h on IRQ4, COM2 at 2F8h on IRQ3; clock 1.8432 MHz. MCR's OUT2 gates the interrupt onto the bus, so output
- * "irq" is low while OUT2 is. The far end is the host's stream of the property `port` (core/sinks.h), or nothing: then
- * what is sent is gone, and the modem lines are low.
+ * In a PC: COM1 at 3F8h on IRQ4, COM2 at 2F8h on IRQ3; clock 1.8432 MHz. MCR's OUT2 gates the interrupt
+ * onto the bus, so output "irq" is low while OUT2 is. The far end is the host's stream of the property
+ * `port` (core/sinks.h), or nothing: then what is sent is gone, and the modem lines are low.
  *
- * A character takes its bits' time on the line, both ways. Bytes from the host wait on the line while the receive FIFO is full:
- * the far end is taken to honour flow control, so they never overrun; in loopback a guest can overrun itself.
+ * A character takes its bits' time on the line, both ways. Bytes from the host wait on the line while the
+ * receive FIFO is full: the far end is taken to honour flow control, so they never overrun; in loopback a
+ * guest can overrun itself.
  *
  * References: [PC16550D]
- * Not modelled: parity and framing errors from the far end, DMA signals TXRDY and RXRDY, a break from the far end. A divisor of 0
- * counts as 1. */
+ * Not modelled: parity and framing errors from the far end, DMA signals TXRDY and RXRDY, a break from the
+ * far end. A divisor of 0 counts as 1. */
 #include "base/fifo.h"
 #include "core/machine.h"
 #include <errno.h>
 
 enum { RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR };        /* THR is RBR's, FCR is IIR's write side */
 enum { IER_ERBFI = 1 << 0, IER_ETBEI = 1 << 1, IER_ELSI = 1 << 2, IER_EDSSI = 1 << 3, IER_BITS = 15,
-       IIR_NONE = 1, IIR_MODEM = 0, IIR_THRE = 2, IIR_DATA = 4, IIR_LINE = 6, IIR_TIMEOUT = 12, IIR_FIFOS = 0xc0,
-       FCR_ENABLE = 1 << 0, FCR_CLEAR_RX = 1 << 1, FCR_CLEAR_TX = 1 << 2, FCR_TRIGGER_SHIFT = 6, FCR_KEPT = 0xc9,
-       LCR_WLS = 3, LCR_STB = 1 << 2, LCR_PEN = 1 << 3, LCR_EPS = 1 << 4, LCR_STICK = 1 << 5, LCR_BREAK = 1 << 6, LCR_DLAB = 1 << 7,
-       MCR_DTR = 1 << 0, MCR_RTS = 1 << 1, MCR_OUT1 = 1 << 2, MCR_OUT2 = 1 << 3, MCR_LOOP = 1 << 4, MCR_BITS = 31,
-       LSR_DR = 1 << 0, LSR_OE = 1 << 1, LSR_PE = 1 << 2, LSR_FE = 1 << 3, LSR_BI = 1 << 4, LSR_THRE = 1 << 5, LSR_TEMT = 1 << 6,
-       LSR_FIFO_ERROR = 1 << 7, LSR_ERRORS = LSR_OE | LSR_PE | LSR_FE | LSR_BI,
+       IIR_NONE = 1, IIR_MODEM = 0, IIR_THRE = 2, IIR_DATA = 4, IIR_LINE = 6, IIR_TIMEOUT = 12,
+       IIR_FIFOS = 0xc0, FCR_ENABLE = 1 << 0, FCR_CLEAR_RX = 1 << 1, FCR_CLEAR_TX = 1 << 2,
+       FCR_TRIGGER_SHIFT = 6, FCR_KEPT = 0xc9, LCR_WLS = 3, LCR_STB = 1 << 2, LCR_PEN = 1 << 3,
+       LCR_EPS = 1 << 4, LCR_STICK = 1 << 5, LCR_BREAK = 1 << 6, LCR_DLAB = 1 << 7, MCR_DTR = 1 << 0,
+       MCR_RTS = 1 << 1, MCR_OUT1 = 1 << 2, MCR_OUT2 = 1 << 3, MCR_LOOP = 1 << 4, MCR_BITS = 31,
+       LSR_DR = 1 << 0, LSR_OE = 1 << 1, LSR_PE = 1 << 2, LSR_FE = 1 << 3, LSR_BI = 1 << 4, LSR_THRE = 1 << 5,
+       LSR_TEMT = 1 << 6, LSR_FIFO_ERROR = 1 << 7, LSR_ERRORS = LSR_OE | LSR_PE | LSR_FE | LSR_BI,
        MSR_DCTS = 1 << 0, MSR_DDSR = 1 << 1, MSR_TERI = 1 << 2, MSR_DDCD = 1 << 3, MSR_DELTAS = 15,
        MSR_CTS = 1 << 4, MSR_DSR = 1 << 5, MSR_RI = 1 << 6, MSR_DCD = 1 << 7 };
 enum { BASE_BAUD = 115200, DEPTH = 16, LINE_BUFFER = 64, TIMEOUT_CHARACTERS = 4 };
@@ -32,7 +34,7 @@ struct ns16550a {
     uint8_t port;                               /* properties */
     struct wire irq;
     struct stream_end *end;
-    uint8_t ier, fcr, lcr, mcr, lsr, msr, scr, tsr;     /* lsr: the error bits only; the others are computed */
+    uint8_t ier, fcr, lcr, mcr, lsr, msr, scr, tsr;    /* lsr: the error bits only; the others are computed */
     uint16_t divisor;
     uint8_t lines;                              /* MODEM_CTS ... as the far end drives them */
     bool thre_pending;                          /* THRE interrupt not yet taken notice of */
@@ -78,20 +80,22 @@ static void ns16550a_update_irq(struct ns16550a *u)
     wire_set(&u->irq, uart_iir(u) != IIR_NONE && u->mcr & MCR_OUT2 && !(u->mcr & MCR_LOOP));
 }
 
-/* --- modem lines -------------------------------------------------------------------------------------------------- */
+/* --- modem lines
+ * -------------------------------------------------------------------------------------------------- */
 
 static void uart_update_modem(struct ns16550a *u)
 {
     uint8_t now, old = u->msr;
     if (u->mcr & MCR_LOOP)
-        now = (uint8_t)((u->mcr & MCR_RTS ? MSR_CTS : 0) | (u->mcr & MCR_DTR ? MSR_DSR : 0) | (u->mcr & MCR_OUT1 ? MSR_RI : 0) |
-                        (u->mcr & MCR_OUT2 ? MSR_DCD : 0));
+        now = (uint8_t)((u->mcr & MCR_RTS ? MSR_CTS : 0) | (u->mcr & MCR_DTR ? MSR_DSR : 0) |
+                        (u->mcr & MCR_OUT1 ? MSR_RI : 0) | (u->mcr & MCR_OUT2 ? MSR_DCD : 0));
     else
         now = (uint8_t)((u->lines & MODEM_CTS ? MSR_CTS : 0) | (u->lines & MODEM_DSR ? MSR_DSR : 0) |
                         (u->lines & MODEM_RI ? MSR_RI : 0) | (u->lines & MODEM_DCD ? MSR_DCD : 0));
     uint8_t moved = now ^ old;
     now |= old & MSR_DELTAS;
-    now |= (moved & MSR_CTS ? MSR_DCTS : 0) | (moved & MSR_DSR ? MSR_DDSR : 0) | (moved & MSR_DCD ? MSR_DDCD : 0);
+    now |= (moved & MSR_CTS ? MSR_DCTS : 0) | (moved & MSR_DSR ? MSR_DDSR : 0);
+    now |= moved & MSR_DCD ? MSR_DDCD : 0;
     now |= moved & old & MSR_RI ? MSR_TERI : 0;         /* the trailing edge */
     u->msr = now;
 }
@@ -101,19 +105,22 @@ static void uart_tell_modem(struct ns16550a *u)
     if (!u->end || !u->end->modem)
         return;
     bool loop = u->mcr & MCR_LOOP;              /* the pins are high, that is off, in loopback */
-    u->end->modem(u->end->backend, (!loop && u->mcr & MCR_DTR ? MODEM_DTR : 0) | (!loop && u->mcr & MCR_RTS ? MODEM_RTS : 0));
+    unsigned lines = (u->mcr & MCR_DTR ? MODEM_DTR : 0) | (u->mcr & MCR_RTS ? MODEM_RTS : 0);
+    u->end->modem(u->end->backend, loop ? 0 : lines);
 }
 
 static void uart_tell_settings(struct ns16550a *u)
 {
     if (!u->end || !u->end->settings)
         return;
-    char parity = !(u->lcr & LCR_PEN) ? 'N' : u->lcr & LCR_STICK ? (u->lcr & LCR_EPS ? 'S' : 'M') : u->lcr & LCR_EPS ? 'E' : 'O';
+    bool even = u->lcr & LCR_EPS;
+    char parity = !(u->lcr & LCR_PEN) ? 'N' : u->lcr & LCR_STICK ? (even ? 'S' : 'M') : even ? 'E' : 'O';
     u->end->settings(u->end->backend, BASE_BAUD / MAX(u->divisor, 1u), 5u + (u->lcr & LCR_WLS), parity,
                      u->lcr & LCR_STB ? 2 : 1, u->lcr & LCR_BREAK);
 }
 
-/* --- receiving ---------------------------------------------------------------------------------------------------- */
+/* --- receiving
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void uart_restart_timeout(struct ns16550a *u)
 {
@@ -132,7 +139,8 @@ static void uart_timed_out(void *chip)
     ns16550a_update_irq(u);
 }
 
-/* A character is complete. Overrun: with FIFOs the new one is lost, without the old one [PC16550D, LSR bit 1]. */
+/* A character is complete. Overrun: with FIFOs the new one is lost, without the old one [PC16550D, LSR bit
+ * 1]. */
 static void uart_put_rx(struct ns16550a *u, uint8_t byte, uint8_t errors)
 {
     unsigned depth = uart_fifos(u) ? DEPTH : 1;
@@ -177,7 +185,8 @@ static uint8_t uart_read_rbr(struct ns16550a *u)
     return byte;
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------ */
+/* --- sending
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void uart_start_send(struct ns16550a *u)
 {
@@ -207,7 +216,8 @@ static void uart_sent(void *chip)
 
 static void uart_write_thr(struct ns16550a *u, uint8_t byte)
 {
-    if (u->tx.count >= (uart_fifos(u) ? DEPTH : 1)) {   /* a guest that did not look at THRE overwrites or loses */
+    /* a guest that did not look at THRE overwrites or loses */
+    if (u->tx.count >= (uart_fifos(u) ? DEPTH : 1)) {
         if (uart_fifos(u))
             return;
         fifo_clear(&u->tx);
@@ -217,7 +227,8 @@ static void uart_write_thr(struct ns16550a *u, uint8_t byte)
     uart_start_send(u);
 }
 
-/* --- registers ---------------------------------------------------------------------------------------------------- */
+/* --- registers
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* What is due by now, whether or not the machine's loop woke up for it yet. */
 static void uart_catch_up(struct ns16550a *u)
@@ -242,7 +253,7 @@ static uint8_t uart_read_lsr(struct ns16550a *u)
         value |= LSR_DR | fifo_peek(&u->rx_errors, 0);
     value |= (!u->tx.count ? LSR_THRE : 0) | (!u->tx.count && !u->sending ? LSR_TEMT : 0);
     value |= uart_fifos(u) && errors ? LSR_FIFO_ERROR : 0;
-    u->lsr = 0;                                 /* reading clears the error bits, of the character on top too */
+    u->lsr = 0;    /* reading clears the error bits, of the character on top too */
     if (u->rx.count)
         u->rx_errors.bytes[u->rx_errors.head % FIFO_SIZE] = 0;
     return value;
@@ -252,7 +263,7 @@ static uint8_t uart_read_iir(struct ns16550a *u)
 {
     uint8_t iir = uart_iir(u);
     if (iir == IIR_THRE)
-        u->thre_pending = false;                /* the read is the acknowledge, if it is this one [PC16550D, table IV] */
+        u->thre_pending = false;    /* the read is the acknowledge, if it is this one [PC16550D, table IV] */
     return iir | (uart_fifos(u) ? IIR_FIFOS : 0);
 }
 
@@ -350,7 +361,8 @@ static void uart_write(void *chip, uint64_t offset, unsigned size, uint64_t v)
 
 static const struct io_ops uart_io = { uart_read, uart_write, IO_8 };
 
-/* --- the host's side ---------------------------------------------------------------------------------------------- */
+/* --- the host's side
+ * ---------------------------------------------------------------------------------------------- */
 
 static size_t uart_end_room(void *chip)
 {
@@ -398,7 +410,8 @@ static bool uart_init(struct device *dev, struct error *err)
         u->end->receive = uart_end_receive;
         u->end->modem_in = uart_end_modem;
         u->end->drained = uart_end_drained;
-        u->lines = MODEM_CTS | MODEM_DSR | MODEM_DCD;   /* a plugged cable, until the far end says otherwise */
+        /* a plugged cable, until the far end says otherwise */
+        u->lines = MODEM_CTS | MODEM_DSR | MODEM_DCD;
     }
     space_map_io(dev->machine->ports, u->iobase, 8, &uart_io, u, 0);
     return true;
@@ -433,8 +446,9 @@ static bool uart_restored(struct device *dev, unsigned version, struct error *er
 {
     struct ns16550a *u = container_of(dev, struct ns16550a, dev);
     (void)version;
-    if (u->rx.limit != DEPTH || u->rx_errors.limit != DEPTH || u->tx.limit != DEPTH || u->waiting.limit != LINE_BUFFER ||
-        u->rx.count > DEPTH || u->rx_errors.count != u->rx.count || u->tx.count > DEPTH || u->waiting.count > LINE_BUFFER)
+    if (u->rx.limit != DEPTH || u->rx_errors.limit != DEPTH || u->tx.limit != DEPTH ||
+        u->waiting.limit != LINE_BUFFER || u->rx.count > DEPTH || u->rx_errors.count != u->rx.count ||
+        u->tx.count > DEPTH || u->waiting.count > LINE_BUFFER)
         return error_set(err, EINVAL, "'%s': the serial port cannot be in this state", dev->id);
     uart_tell_modem(u);
     uart_tell_settings(u);
@@ -444,13 +458,14 @@ static bool uart_restored(struct device *dev, unsigned version, struct error *er
 }
 
 static const struct state_field uart_state[] = {
-    FIELD(struct ns16550a, ier), FIELD(struct ns16550a, fcr), FIELD(struct ns16550a, lcr), FIELD(struct ns16550a, mcr),
-    FIELD(struct ns16550a, lsr), FIELD(struct ns16550a, msr), FIELD(struct ns16550a, scr), FIELD(struct ns16550a, tsr),
-    FIELD(struct ns16550a, divisor), FIELD(struct ns16550a, lines), FIELD(struct ns16550a, thre_pending),
-    FIELD(struct ns16550a, timed_out), FIELD(struct ns16550a, sending), FIELD_STRUCT(struct ns16550a, rx, fifo_state),
+    FIELD(struct ns16550a, ier), FIELD(struct ns16550a, fcr), FIELD(struct ns16550a, lcr),
+    FIELD(struct ns16550a, mcr), FIELD(struct ns16550a, lsr), FIELD(struct ns16550a, msr),
+    FIELD(struct ns16550a, scr), FIELD(struct ns16550a, tsr), FIELD(struct ns16550a, divisor),
+    FIELD(struct ns16550a, lines), FIELD(struct ns16550a, thre_pending), FIELD(struct ns16550a, timed_out),
+    FIELD(struct ns16550a, sending), FIELD_STRUCT(struct ns16550a, rx, fifo_state),
     FIELD_STRUCT(struct ns16550a, rx_errors, fifo_state), FIELD_STRUCT(struct ns16550a, tx, fifo_state),
-    FIELD_STRUCT(struct ns16550a, waiting, fifo_state), FIELD(struct ns16550a, send), FIELD(struct ns16550a, receive),
-    FIELD(struct ns16550a, timeout), END
+    FIELD_STRUCT(struct ns16550a, waiting, fifo_state), FIELD(struct ns16550a, send),
+    FIELD(struct ns16550a, receive), FIELD(struct ns16550a, timeout), END
 };
 static const struct property uart_properties[] = {
     PROPERTY(struct ns16550a, iobase, "0x3f8", "first of the eight ports"),

@@ -1,16 +1,16 @@
-/* System control port B: the gate of timer channel 2, the speaker, and the two sources of NMI. See [PIIX3] "NMI status and
- * control register".
+/* System control port B: the gate of timer channel 2, the speaker, and the two sources of NMI. See [PIIX3]
+ * "NMI status and control register".
  *
- * In a PC: port 61h. Pins: port61.h. The board connects gate2 to the 8254 and out2 back, speaker to the speaker, nmi to the CPU, and
- * the MC146818's nmi_off (bit 7 of port 70h, which masks NMI).
+ * In a PC: port 61h. Pins: port61.h. The board connects gate2 to the 8254 and out2 back, speaker to the
+ * speaker, nmi to the CPU, and the MC146818's nmi_off (bit 7 of port 70h, which masks NMI).
  *
  * References: [PIIX3]
  * Not modelled: the refresh cycles themselves; bit 4 toggles as they would, every 18 ticks of the timer. */
 #include "devices/port61.h"
 #include "core/machine.h"
 
-enum { TIM2_GATE = 1 << 0, SPKR_DATA = 1 << 1, SERR_OFF = 1 << 2, IOCHK_OFF = 1 << 3, REFRESH = 1 << 4, TIM2_OUT = 1 << 5,
-       IOCHK_NMI = 1 << 6, SERR_NMI = 1 << 7, WRITABLE = 15 };
+enum { TIM2_GATE = 1 << 0, SPKR_DATA = 1 << 1, SERR_OFF = 1 << 2, IOCHK_OFF = 1 << 3, REFRESH = 1 << 4,
+       TIM2_OUT = 1 << 5, IOCHK_NMI = 1 << 6, SERR_NMI = 1 << 7, WRITABLE = 15 };
 enum { TIMER_HZ = 1193182, REFRESH_TICKS = 18 };
 
 struct port61 {
@@ -99,10 +99,12 @@ static void port61_reset(struct device *dev, enum reset_kind kind)
 }
 
 static const struct state_field port61_state[] = {
-    FIELD(struct port61, control), FIELD(struct port61, out2_level), FIELD(struct port61, iochk), FIELD(struct port61, serr),
-    FIELD(struct port61, nmi_off), END
+    FIELD(struct port61, control), FIELD(struct port61, out2_level), FIELD(struct port61, iochk),
+    FIELD(struct port61, serr), FIELD(struct port61, nmi_off), END
 };
-static const struct property port61_properties[] = { PROPERTY(struct port61, iobase, "0x61", "the port"), END };
+static const struct property port61_properties[] = {
+    PROPERTY(struct port61, iobase, "0x61", "the port"), END
+};
 static const struct pin port61_outputs[] = {
     PIN(struct port61, gate2), PIN(struct port61, speaker), PIN(struct port61, nmi), END
 };

@@ -1,7 +1,8 @@
 /* What keyboard and controller share: the translation of scan code set 2 to set 1 [PS2TRM, Keyboard]. */
 #include "devices/ps2.h"
 
-/* Codes of 80h and more, which are answers of the keyboard, pass as they are, but for 83h (F7) and 84h (SysRq). */
+/* Codes of 80h and more, which are answers of the keyboard, pass as they are, but for 83h (F7) and 84h
+ * (SysRq). */
 uint8_t ps2_translate(uint8_t set2)
 {
     static const uint8_t set1[0x80] = {

@@ -1,9 +1,9 @@
-/* The PS/2 bus: two serial ports of the 8042, a keyboard or a mouse on each. A device queues bytes and says so; the
- * controller takes them one by one when its lines are free.
+/* The PS/2 bus: two serial ports of the 8042, a keyboard or a mouse on each. A device queues bytes and
+ * says so; the controller takes them one by one when its lines are free.
  *
  * Boards: ps2_keyboard_plug(keyboard, i8042_port(kbc, 0)); ps2_mouse_plug(mouse, i8042_port(kbc, 1)).
- * Outputs of the 8042: "irq1", "irq12", "a20", and "reset" (pulses; when the board leaves it open the chip calls
- * machine_cpu_reset itself). */
+ * Outputs of the 8042: "irq1", "irq12", "a20", and "reset" (pulses; when the board leaves it open the chip
+ * calls machine_cpu_reset itself). */
 #ifndef DEVICES_PS2_H
 #define DEVICES_PS2_H
 #include <stdbool.h>

@@ -1,73 +1,75 @@
-/* A PS/2 keyboard with 101 to 109 keys, scan code sets 1, 2 and 3. Read [PS2TRM] "Keyboard": commands from the system,
- * scan code sets, typematic.
+/* A PS/2 keyboard with 101 to 109 keys, scan code sets 1, 2 and 3. Read [PS2TRM] "Keyboard": commands from
+ * the system, scan code sets, typematic.
  *
- * In a PC: plugged into port 0 of the 8042 by the board (ps2.h). Keys come from the host as usages of [HUT] page 07h.
+ * In a PC: plugged into port 0 of the 8042 by the board (ps2.h). Keys come from the host as usages of
+ * [HUT] page 07h.
  *
- * Its buffer is deeper than the 17 bytes of the real one, so that a busy guest does not lose the release of a key; when
- * it does fill, the overrun code is the last in it, as there.
+ * Its buffer is deeper than the 17 bytes of the real one, so that a busy guest does not lose the release
+ * of a key; when it does fill, the overrun code is the last in it, as there.
  *
  * References: [PS2TRM], [HUT], [SCANCODES]
- * Not modelled: the BAT code after power-on (firmware asks for its own), keys of vendors without a usage on page 07h. */
+ * Not modelled: the BAT code after power-on (firmware asks for its own), keys of vendors without a usage
+ * on page 07h. */
 #include "base/fifo.h"
 #include "core/machine.h"
 #include "devices/ps2.h"
 #include <errno.h>
 
-enum { CMD_LEDS = 0xed, CMD_ECHO, CMD_SET = 0xf0, CMD_ID = 0xf2, CMD_TYPEMATIC, CMD_ENABLE, CMD_DISABLE, CMD_DEFAULT,
-       CMD_ALL_TYPEMATIC, CMD_ALL_MAKE_BREAK, CMD_ALL_MAKE, CMD_ALL_EVERYTHING, CMD_KEY_TYPEMATIC, CMD_KEY_MAKE_BREAK,
-       CMD_KEY_MAKE, CMD_RESEND, CMD_RESET };
-enum { ACK = 0xfa, NAK = 0xfe, BAT_OK = 0xaa, ID_1 = 0xab, ID_2 = 0x83, EXTENDED = 0xe0, PAUSE = 0xe1, BREAK = 0xf0,
-       SHIFT = 0x12, SHIFT_R = 0x59, OVERRUN = 0x00, OVERRUN_SET1 = 0xff, LED_NUM = 1 << 1 };
+enum { CMD_LEDS = 0xed, CMD_ECHO, CMD_SET = 0xf0, CMD_ID = 0xf2, CMD_TYPEMATIC, CMD_ENABLE, CMD_DISABLE,
+       CMD_DEFAULT, CMD_ALL_TYPEMATIC, CMD_ALL_MAKE_BREAK, CMD_ALL_MAKE, CMD_ALL_EVERYTHING,
+       CMD_KEY_TYPEMATIC, CMD_KEY_MAKE_BREAK, CMD_KEY_MAKE, CMD_RESEND, CMD_RESET };
+enum { ACK = 0xfa, NAK = 0xfe, BAT_OK = 0xaa, ID_1 = 0xab, ID_2 = 0x83, EXTENDED = 0xe0, PAUSE = 0xe1,
+       BREAK = 0xf0, SHIFT = 0x12, SHIFT_R = 0x59, OVERRUN = 0x00, OVERRUN_SET1 = 0xff, LED_NUM = 1 << 1 };
 enum { BAT_NS = 20000000, TYPEMATIC_DEFAULT = 0x2b, QUEUE = 128, KEYS = 256, SET3_KEYS = 144 };
 enum { MAKE_BREAK = 1 << 0, TYPEMATIC = 1 << 1 };       /* set 3: what a key may send besides its make code */
-enum { USAGE_PRINT_SCREEN = 0x46, USAGE_PAUSE = 0x48, USAGE_KP_SLASH = 0x54, USAGE_CTRL_L = 0xe0, USAGE_SHIFT_L, USAGE_ALT_L,
-       USAGE_CTRL_R = 0xe4, USAGE_SHIFT_R, USAGE_ALT_R };
+enum { USAGE_PRINT_SCREEN = 0x46, USAGE_PAUSE = 0x48, USAGE_KP_SLASH = 0x54, USAGE_CTRL_L = 0xe0,
+       USAGE_SHIFT_L, USAGE_ALT_L, USAGE_CTRL_R = 0xe4, USAGE_SHIFT_R, USAGE_ALT_R };
 
 /* E: an extended key, E0h before its code. G: also a grey cursor key, which NumLock and the shifts wrap. */
 enum { E = 1, G = 3 };
 struct key { uint8_t set2, flags, set3; };
 static const struct key keys[KEYS] = {
-    [0x04] = { 0x1c, 0, 0x1c }, [0x05] = { 0x32, 0, 0x32 }, [0x06] = { 0x21, 0, 0x21 }, [0x07] = { 0x23, 0, 0x23 },  /* A-D */
-    [0x08] = { 0x24, 0, 0x24 }, [0x09] = { 0x2b, 0, 0x2b }, [0x0a] = { 0x34, 0, 0x34 }, [0x0b] = { 0x33, 0, 0x33 },  /* E-H */
-    [0x0c] = { 0x43, 0, 0x43 }, [0x0d] = { 0x3b, 0, 0x3b }, [0x0e] = { 0x42, 0, 0x42 }, [0x0f] = { 0x4b, 0, 0x4b },  /* I-L */
-    [0x10] = { 0x3a, 0, 0x3a }, [0x11] = { 0x31, 0, 0x31 }, [0x12] = { 0x44, 0, 0x44 }, [0x13] = { 0x4d, 0, 0x4d },  /* M-P */
-    [0x14] = { 0x15, 0, 0x15 }, [0x15] = { 0x2d, 0, 0x2d }, [0x16] = { 0x1b, 0, 0x1b }, [0x17] = { 0x2c, 0, 0x2c },  /* Q-T */
-    [0x18] = { 0x3c, 0, 0x3c }, [0x19] = { 0x2a, 0, 0x2a }, [0x1a] = { 0x1d, 0, 0x1d }, [0x1b] = { 0x22, 0, 0x22 },  /* U-X */
-    [0x1c] = { 0x35, 0, 0x35 }, [0x1d] = { 0x1a, 0, 0x1a },                                                          /* Y Z */
-    [0x1e] = { 0x16, 0, 0x16 }, [0x1f] = { 0x1e, 0, 0x1e }, [0x20] = { 0x26, 0, 0x26 }, [0x21] = { 0x25, 0, 0x25 },  /* 1-4 */
-    [0x22] = { 0x2e, 0, 0x2e }, [0x23] = { 0x36, 0, 0x36 }, [0x24] = { 0x3d, 0, 0x3d }, [0x25] = { 0x3e, 0, 0x3e },  /* 5-8 */
-    [0x26] = { 0x46, 0, 0x46 }, [0x27] = { 0x45, 0, 0x45 },                                                          /* 9 0 */
-    [0x28] = { 0x5a, 0, 0x5a }, [0x29] = { 0x76, 0, 0x08 }, [0x2a] = { 0x66, 0, 0x66 }, [0x2b] = { 0x0d, 0, 0x0d },  /* Enter Esc BS Tab */
-    [0x2c] = { 0x29, 0, 0x29 }, [0x2d] = { 0x4e, 0, 0x4e }, [0x2e] = { 0x55, 0, 0x55 }, [0x2f] = { 0x54, 0, 0x54 },  /* space - = [ */
-    [0x30] = { 0x5b, 0, 0x5b }, [0x31] = { 0x5d, 0, 0x5c }, [0x32] = { 0x5d, 0, 0x53 }, [0x33] = { 0x4c, 0, 0x4c },  /* ] \ # ; */
-    [0x34] = { 0x52, 0, 0x52 }, [0x35] = { 0x0e, 0, 0x0e }, [0x36] = { 0x41, 0, 0x41 }, [0x37] = { 0x49, 0, 0x49 },  /* ' ` , . */
-    [0x38] = { 0x4a, 0, 0x4a }, [0x39] = { 0x58, 0, 0x14 },                                                          /* / Caps */
-    [0x3a] = { 0x05, 0, 0x07 }, [0x3b] = { 0x06, 0, 0x0f }, [0x3c] = { 0x04, 0, 0x17 }, [0x3d] = { 0x0c, 0, 0x1f },  /* F1-F4 */
-    [0x3e] = { 0x03, 0, 0x27 }, [0x3f] = { 0x0b, 0, 0x2f }, [0x40] = { 0x83, 0, 0x37 }, [0x41] = { 0x0a, 0, 0x3f },  /* F5-F8 */
-    [0x42] = { 0x01, 0, 0x47 }, [0x43] = { 0x09, 0, 0x4f }, [0x44] = { 0x78, 0, 0x56 }, [0x45] = { 0x07, 0, 0x5e },  /* F9-F12 */
-    [0x46] = { 0x7c, E, 0x57 }, [0x47] = { 0x7e, 0, 0x5f }, [0x48] = { 0x77, 0, 0x62 },                  /* PrtSc ScrollLock Pause */
-    [0x49] = { 0x70, G, 0x67 }, [0x4a] = { 0x6c, G, 0x6e }, [0x4b] = { 0x7d, G, 0x6f }, [0x4c] = { 0x71, G, 0x64 },  /* Ins Home PgUp Del */
-    [0x4d] = { 0x69, G, 0x65 }, [0x4e] = { 0x7a, G, 0x6d }, [0x4f] = { 0x74, G, 0x6a }, [0x50] = { 0x6b, G, 0x61 },  /* End PgDn right left */
-    [0x51] = { 0x72, G, 0x60 }, [0x52] = { 0x75, G, 0x63 }, [0x53] = { 0x77, 0, 0x76 }, [0x54] = { 0x4a, E, 0x77 },  /* down up Num KP/ */
-    [0x55] = { 0x7c, 0, 0x7e }, [0x56] = { 0x7b, 0, 0x84 }, [0x57] = { 0x79, 0, 0x7c }, [0x58] = { 0x5a, E, 0x79 },  /* KP * - + Enter */
-    [0x59] = { 0x69, 0, 0x69 }, [0x5a] = { 0x72, 0, 0x72 }, [0x5b] = { 0x7a, 0, 0x7a }, [0x5c] = { 0x6b, 0, 0x6b },  /* KP 1-4 */
-    [0x5d] = { 0x73, 0, 0x73 }, [0x5e] = { 0x74, 0, 0x74 }, [0x5f] = { 0x6c, 0, 0x6c }, [0x60] = { 0x75, 0, 0x75 },  /* KP 5-8 */
-    [0x61] = { 0x7d, 0, 0x7d }, [0x62] = { 0x70, 0, 0x70 }, [0x63] = { 0x71, 0, 0x71 }, [0x64] = { 0x61, 0, 0x13 },  /* KP 9 0 . <> */
-    [0x65] = { 0x2f, E, 0x8d }, [0x66] = { 0x37, E, 0 },    [0x67] = { 0x0f, 0, 0 },                     /* Menu Power KP= */
-    [0x68] = { 0x08, 0, 0 }, [0x69] = { 0x10, 0, 0 }, [0x6a] = { 0x18, 0, 0 }, [0x6b] = { 0x20, 0, 0 },  /* F13-F16 */
-    [0x6c] = { 0x28, 0, 0 }, [0x6d] = { 0x30, 0, 0 }, [0x6e] = { 0x38, 0, 0 }, [0x6f] = { 0x40, 0, 0 },  /* F17-F20 */
-    [0x70] = { 0x48, 0, 0 }, [0x71] = { 0x50, 0, 0 }, [0x72] = { 0x57, 0, 0 }, [0x73] = { 0x5f, 0, 0 },  /* F21-F24 */
-    [0x7f] = { 0x23, E, 0 }, [0x80] = { 0x32, E, 0 }, [0x81] = { 0x21, E, 0 },                           /* mute, volume */
-    [0x85] = { 0x6d, 0, 0 }, [0x87] = { 0x51, 0, 0 }, [0x88] = { 0x13, 0, 0x87 }, [0x89] = { 0x6a, 0, 0x5d },   /* Brazil , Ro Kana Yen */
-    [0x8a] = { 0x64, 0, 0x86 }, [0x8b] = { 0x67, 0, 0x85 }, [0x90] = { 0xf2, 0, 0 }, [0x91] = { 0xf1, 0, 0 },   /* Henkan Muhenkan Hangul Hanja */
-    [0xe0] = { 0x14, 0, 0x11 }, [0xe1] = { 0x12, 0, 0x12 }, [0xe2] = { 0x11, 0, 0x19 }, [0xe3] = { 0x1f, E, 0x8b },  /* left */
-    [0xe4] = { 0x14, E, 0x58 }, [0xe5] = { 0x59, 0, 0x59 }, [0xe6] = { 0x11, E, 0x39 }, [0xe7] = { 0x27, E, 0x8c },  /* right */
+    [0x04] = { 0x1c, 0, 0x1c }, { 0x32, 0, 0x32 }, { 0x21, 0, 0x21 }, { 0x23, 0, 0x23 },  /* A-D */
+    [0x08] = { 0x24, 0, 0x24 }, { 0x2b, 0, 0x2b }, { 0x34, 0, 0x34 }, { 0x33, 0, 0x33 },  /* E-H */
+    [0x0c] = { 0x43, 0, 0x43 }, { 0x3b, 0, 0x3b }, { 0x42, 0, 0x42 }, { 0x4b, 0, 0x4b },  /* I-L */
+    [0x10] = { 0x3a, 0, 0x3a }, { 0x31, 0, 0x31 }, { 0x44, 0, 0x44 }, { 0x4d, 0, 0x4d },  /* M-P */
+    [0x14] = { 0x15, 0, 0x15 }, { 0x2d, 0, 0x2d }, { 0x1b, 0, 0x1b }, { 0x2c, 0, 0x2c },  /* Q-T */
+    [0x18] = { 0x3c, 0, 0x3c }, { 0x2a, 0, 0x2a }, { 0x1d, 0, 0x1d }, { 0x22, 0, 0x22 },  /* U-X */
+    [0x1c] = { 0x35, 0, 0x35 }, { 0x1a, 0, 0x1a },  /* Y Z */
+    [0x1e] = { 0x16, 0, 0x16 }, { 0x1e, 0, 0x1e }, { 0x26, 0, 0x26 }, { 0x25, 0, 0x25 },  /* 1-4 */
+    [0x22] = { 0x2e, 0, 0x2e }, { 0x36, 0, 0x36 }, { 0x3d, 0, 0x3d }, { 0x3e, 0, 0x3e },  /* 5-8 */
+    [0x26] = { 0x46, 0, 0x46 }, { 0x45, 0, 0x45 },  /* 9 0 */
+    [0x28] = { 0x5a, 0, 0x5a }, { 0x76, 0, 0x08 }, { 0x66, 0, 0x66 }, { 0x0d, 0, 0x0d },  /* Enter Esc BS Tab */
+    [0x2c] = { 0x29, 0, 0x29 }, { 0x4e, 0, 0x4e }, { 0x55, 0, 0x55 }, { 0x54, 0, 0x54 },  /* space - = [ */
+    [0x30] = { 0x5b, 0, 0x5b }, { 0x5d, 0, 0x5c }, { 0x5d, 0, 0x53 }, { 0x4c, 0, 0x4c },  /* ] \ # ; */
+    [0x34] = { 0x52, 0, 0x52 }, { 0x0e, 0, 0x0e }, { 0x41, 0, 0x41 }, { 0x49, 0, 0x49 },  /* ' ` , . */
+    [0x38] = { 0x4a, 0, 0x4a }, { 0x58, 0, 0x14 },  /* / Caps */
+    [0x3a] = { 0x05, 0, 0x07 }, { 0x06, 0, 0x0f }, { 0x04, 0, 0x17 }, { 0x0c, 0, 0x1f },  /* F1-F4 */
+    [0x3e] = { 0x03, 0, 0x27 }, { 0x0b, 0, 0x2f }, { 0x83, 0, 0x37 }, { 0x0a, 0, 0x3f },  /* F5-F8 */
+    [0x42] = { 0x01, 0, 0x47 }, { 0x09, 0, 0x4f }, { 0x78, 0, 0x56 }, { 0x07, 0, 0x5e },  /* F9-F12 */
+    [0x46] = { 0x7c, E, 0x57 }, { 0x7e, 0, 0x5f }, { 0x77, 0, 0x62 },  /* PrtSc ScrollLock Pause */
+    [0x49] = { 0x70, G, 0x67 }, { 0x6c, G, 0x6e }, { 0x7d, G, 0x6f }, { 0x71, G, 0x64 },  /* Ins Home PgUp Del */
+    [0x4d] = { 0x69, G, 0x65 }, { 0x7a, G, 0x6d }, { 0x74, G, 0x6a }, { 0x6b, G, 0x61 },  /* End PgDn right left */
+    [0x51] = { 0x72, G, 0x60 }, { 0x75, G, 0x63 }, { 0x77, 0, 0x76 }, { 0x4a, E, 0x77 },  /* down up Num KP/ */
+    [0x55] = { 0x7c, 0, 0x7e }, { 0x7b, 0, 0x84 }, { 0x79, 0, 0x7c }, { 0x5a, E, 0x79 },  /* KP * - + Enter */
+    [0x59] = { 0x69, 0, 0x69 }, { 0x72, 0, 0x72 }, { 0x7a, 0, 0x7a }, { 0x6b, 0, 0x6b },  /* KP 1-4 */
+    [0x5d] = { 0x73, 0, 0x73 }, { 0x74, 0, 0x74 }, { 0x6c, 0, 0x6c }, { 0x75, 0, 0x75 },  /* KP 5-8 */
+    [0x61] = { 0x7d, 0, 0x7d }, { 0x70, 0, 0x70 }, { 0x71, 0, 0x71 }, { 0x61, 0, 0x13 },  /* KP 9 0 . <> */
+    [0x65] = { 0x2f, E, 0x8d }, { 0x37, E, 0 }, { 0x0f, 0, 0 },  /* Menu Power KP= */
+    [0x68] = { 0x08, 0, 0 }, { 0x10, 0, 0 }, { 0x18, 0, 0 }, { 0x20, 0, 0 },  /* F13-F16 */
+    [0x6c] = { 0x28, 0, 0 }, { 0x30, 0, 0 }, { 0x38, 0, 0 }, { 0x40, 0, 0 },  /* F17-F20 */
+    [0x70] = { 0x48, 0, 0 }, { 0x50, 0, 0 }, { 0x57, 0, 0 }, { 0x5f, 0, 0 },  /* F21-F24 */
+    [0x7f] = { 0x23, E, 0 }, { 0x32, E, 0 }, { 0x21, E, 0 },  /* mute, volume */
+    [0x85] = { 0x6d, 0, 0 }, [0x87] = { 0x51, 0, 0 }, { 0x13, 0, 0x87 }, { 0x6a, 0, 0x5d },  /* KP, Ro Kana Yen */
+    [0x8a] = { 0x64, 0, 0x86 }, { 0x67, 0, 0x85 }, [0x90] = { 0xf2, 0, 0 }, { 0xf1, 0, 0 },  /* Japan, Korea */
+    [0xe0] = { 0x14, 0, 0x11 }, { 0x12, 0, 0x12 }, { 0x11, 0, 0x19 }, { 0x1f, E, 0x8b },  /* left */
+    [0xe4] = { 0x14, E, 0x58 }, { 0x59, 0, 0x59 }, { 0x11, E, 0x39 }, { 0x27, E, 0x8c },  /* right */
 };
 
 struct ps2_keyboard {
     struct device dev;
     struct ps2_port *port;
-    uint8_t set, command, leds, typematic, last;        /* command: waits for its parameter; last: for RESEND */
+    uint8_t set, command, leds, typematic, last;    /* command: waits for its parameter; last: for RESEND */
     bool scanning, testing;
     uint8_t down[KEYS / 8];                     /* bit per usage */
     uint8_t repeating;                          /* usage of the typematic key, 0: none */
@@ -76,7 +78,8 @@ struct ps2_keyboard {
     struct timer repeat, bat;
 };
 
-/* --- what goes out ------------------------------------------------------------------------------------------------ */
+/* --- what goes out
+ * ------------------------------------------------------------------------------------------------ */
 
 /* The keyboard has no pin: what it wants is a free line. */
 static void ps2_keyboard_update_irq(struct ps2_keyboard *k)
@@ -136,8 +139,9 @@ static bool is_down(const struct ps2_keyboard *k, unsigned usage)
     return k->down[usage / 8] >> (usage & 7) & 1;
 }
 
-/* Grey keys say the same as the number pad's to old software, so the keyboard lifts the shifts around them, or presses one
- * when NumLock is on [PS2TRM, Scan code set 2, table of shift states]. `begin`: before a make, else after a break. */
+/* Grey keys say the same as the number pad's to old software, so the keyboard lifts the shifts around
+ * them, or presses one when NumLock is on [PS2TRM, Scan code set 2, table of shift states]. `begin`:
+ * before a make, else after a break. */
 static void put_shifts(const struct ps2_keyboard *k, struct sequence *s, bool grey, bool begin)
 {
     bool left = is_down(k, USAGE_SHIFT_L), right = is_down(k, USAGE_SHIFT_R);
@@ -173,7 +177,8 @@ static void put_print_screen(const struct ps2_keyboard *k, struct sequence *s, b
         put_code(k, s, false, 0x84, down);
         return;
     }
-    bool bare = is_down(k, USAGE_SHIFT_L) || is_down(k, USAGE_SHIFT_R) || is_down(k, USAGE_CTRL_L) || is_down(k, USAGE_CTRL_R);
+    bool bare = is_down(k, USAGE_SHIFT_L) || is_down(k, USAGE_SHIFT_R) || is_down(k, USAGE_CTRL_L) ||
+                is_down(k, USAGE_CTRL_R);
     if (down && !bare)
         put_code(k, s, true, SHIFT, true);
     put_code(k, s, true, 0x7c, down);
@@ -196,7 +201,8 @@ static void kbd_send_key(struct ps2_keyboard *k, unsigned usage, bool down)
         put_pause(k, &s, down);
     } else if (usage == USAGE_PRINT_SCREEN) {
         put_print_screen(k, &s, down);
-    } else if (usage == 0x90 || usage == 0x91) {        /* Hangul, Hanja: a make code only, the same in all sets */
+    /* Hangul, Hanja: a make code only, the same in all sets */
+    } else if (usage == 0x90 || usage == 0x91) {
         if (down)
             put(&s, key->set2);
     } else {
@@ -211,7 +217,8 @@ static void kbd_send_key(struct ps2_keyboard *k, unsigned usage, bool down)
     ps2_keyboard_update_irq(k);
 }
 
-/* --- keys from the host, and typematic ---------------------------------------------------------------------------- */
+/* --- keys from the host, and typematic
+ * ---------------------------------------------------------------------------- */
 
 static int64_t typematic_delay(const struct ps2_keyboard *k)
 {
@@ -265,14 +272,18 @@ static void kbd_key(void *chip, uint16_t usage, bool down)
     }
 }
 
-/* --- commands ----------------------------------------------------------------------------------------------------- */
+/* --- commands
+ * ----------------------------------------------------------------------------------------------------- */
 
-/* Set 3 as it leaves reset: control keys make and break, characters and cursor typematic, the others make only [PS2TRM]. */
+/* Set 3 as it leaves reset: control keys make and break, characters and cursor typematic, the others make
+ * only [PS2TRM]. */
 static void kbd_default_types(struct ps2_keyboard *k)
 {
     static const uint8_t make_break[] = { 0x11, 0x12, 0x14, 0x19, 0x59 };
-    static const uint8_t make_only[] = { 0x07, 0x08, 0x0f, 0x17, 0x1f, 0x27, 0x2f, 0x37, 0x39, 0x3f, 0x47, 0x4f, 0x56, 0x57, 0x58,
-                                         0x5e, 0x5f, 0x62, 0x67, 0x6d, 0x6e, 0x65, 0x6f, 0x76, 0x77, 0x79, 0x7e, 0x84 };
+    static const uint8_t make_only[] = {
+        0x07, 0x08, 0x0f, 0x17, 0x1f, 0x27, 0x2f, 0x37, 0x39, 0x3f, 0x47, 0x4f, 0x56, 0x57,
+        0x58, 0x5e, 0x5f, 0x62, 0x67, 0x6d, 0x6e, 0x65, 0x6f, 0x76, 0x77, 0x79, 0x7e, 0x84,
+    };
     memset(k->types, TYPEMATIC, sizeof(k->types));
     for (size_t i = 0; i < sizeof(make_break); i++)
         k->types[make_break[i]] = MAKE_BREAK;
@@ -445,18 +456,20 @@ static bool kbd_restored(struct device *dev, unsigned version, struct error *err
 {
     struct ps2_keyboard *k = container_of(dev, struct ps2_keyboard, dev);
     (void)version;
-    if (k->set < 1 || k->set > 3 || k->queue.limit != QUEUE || k->reply.limit != 16 || k->queue.count > QUEUE ||
-        k->reply.count > 16 || (k->command && k->command < CMD_LEDS))
+    if (k->set < 1 || k->set > 3 || k->queue.limit != QUEUE || k->queue.count > QUEUE ||
+        k->reply.limit != 16 || k->reply.count > 16 || (k->command && k->command < CMD_LEDS))
         return error_set(err, EINVAL, "'%s': the keyboard cannot be in this state", dev->id);
     return true;
 }
 
 static const struct state_field kbd_state[] = {
     FIELD(struct ps2_keyboard, set), FIELD(struct ps2_keyboard, command), FIELD(struct ps2_keyboard, leds),
-    FIELD(struct ps2_keyboard, typematic), FIELD(struct ps2_keyboard, last), FIELD(struct ps2_keyboard, scanning),
-    FIELD(struct ps2_keyboard, testing), FIELD_ARRAY(struct ps2_keyboard, down), FIELD(struct ps2_keyboard, repeating),
+    FIELD(struct ps2_keyboard, typematic), FIELD(struct ps2_keyboard, last),
+    FIELD(struct ps2_keyboard, scanning), FIELD(struct ps2_keyboard, testing),
+    FIELD_ARRAY(struct ps2_keyboard, down), FIELD(struct ps2_keyboard, repeating),
     FIELD_ARRAY(struct ps2_keyboard, types), FIELD_STRUCT(struct ps2_keyboard, queue, fifo_state),
-    FIELD_STRUCT(struct ps2_keyboard, reply, fifo_state), FIELD(struct ps2_keyboard, repeat), FIELD(struct ps2_keyboard, bat), END
+    FIELD_STRUCT(struct ps2_keyboard, reply, fifo_state), FIELD(struct ps2_keyboard, repeat),
+    FIELD(struct ps2_keyboard, bat), END
 };
 const struct device_class ps2_keyboard_class = {
     .name = "ps2_keyboard", .summary = "PS/2 keyboard", .size = sizeof(struct ps2_keyboard),

@@ -1,30 +1,33 @@
-/* A PS/2 mouse: two or three buttons, and a wheel or five buttons for a driver that knocks. Read [PS2TRM] "Mouse" for the
- * commands and the packet, [INTELLIMOUSE] for the wheel.
+/* A PS/2 mouse: two or three buttons, and a wheel or five buttons for a driver that knocks. Read [PS2TRM]
+ * "Mouse" for the commands and the packet, [INTELLIMOUSE] for the wheel.
  *
- * In a PC: plugged into port 1 of the 8042 by the board (ps2.h). Sample rates 200, 100, 80 in a row make it a wheel mouse
- * (identity 3), 200, 200, 80 then one with five buttons (identity 4); the property `wheel` off makes it deaf for both.
- * From the host: dy grows downwards, dz is positive away from the user; the PS/2 packet counts both the other way.
+ * In a PC: plugged into port 1 of the 8042 by the board (ps2.h). Sample rates 200, 100, 80 in a row make
+ * it a wheel mouse (identity 3), 200, 200, 80 then one with five buttons (identity 4); the property
+ * `wheel` off makes it deaf for both. From the host: dy grows downwards, dz is positive away from the
+ * user; the PS/2 packet counts both the other way.
  *
  * References: [PS2TRM], [INTELLIMOUSE]
- * Not modelled: the resolution's effect (the host's counts are taken as they come). Motion that does not fit one packet goes into
- * the next instead of setting its overflow bit. */
+ * Not modelled: the resolution's effect (the host's counts are taken as they come). Motion that does not
+ * fit one packet goes into the next instead of setting its overflow bit. */
 #include "base/fifo.h"
 #include "core/machine.h"
 #include "devices/ps2.h"
 #include <errno.h>
 
-enum { CMD_SCALE_1 = 0xe6, CMD_SCALE_2, CMD_RESOLUTION, CMD_STATUS, CMD_STREAM, CMD_READ, CMD_WRAP_OFF, CMD_WRAP = 0xee,
-       CMD_REMOTE = 0xf0, CMD_ID = 0xf2, CMD_RATE, CMD_ENABLE, CMD_DISABLE, CMD_DEFAULT, CMD_RESEND = 0xfe, CMD_RESET };
+enum { CMD_SCALE_1 = 0xe6, CMD_SCALE_2, CMD_RESOLUTION, CMD_STATUS, CMD_STREAM, CMD_READ, CMD_WRAP_OFF,
+       CMD_WRAP = 0xee, CMD_REMOTE = 0xf0, CMD_ID = 0xf2, CMD_RATE, CMD_ENABLE, CMD_DISABLE, CMD_DEFAULT,
+       CMD_RESEND = 0xfe, CMD_RESET };
 enum { ACK = 0xfa, NAK = 0xfe, FAILED = 0xfc, BAT_OK = 0xaa };
-enum { PACKET_ALWAYS = 1 << 3, PACKET_X_SIGN = 1 << 4, PACKET_Y_SIGN = 1 << 5, STATUS_REMOTE = 1 << 6, STATUS_ENABLED = 1 << 5,
-       STATUS_2_1 = 1 << 4 };
+enum { PACKET_ALWAYS = 1 << 3, PACKET_X_SIGN = 1 << 4, PACKET_Y_SIGN = 1 << 5, STATUS_REMOTE = 1 << 6,
+       STATUS_ENABLED = 1 << 5, STATUS_2_1 = 1 << 4 };
 enum { ID_PLAIN = 0, ID_WHEEL = 3, ID_FIVE = 4, BAT_NS = 20000000, MOTION_MAX = 1 << 20, REPLY = 16 };
 
 struct ps2_mouse {
     struct device dev;
     bool wheel;                                 /* property */
     struct ps2_port *port;
-    uint8_t command, id, rate, resolution, buttons, shown, last;        /* shown: the buttons of the last packet */
+    /* shown: the buttons of the last packet */
+    uint8_t command, id, rate, resolution, buttons, shown, last;
     uint8_t knock[2];                           /* the two sample rates before this one */
     bool enabled, remote, wrap, scaled, testing, refused;
     int64_t dx, dy, dz;                         /* not yet reported */
@@ -57,7 +60,8 @@ static uint8_t mouse_take(void *device)
     return m->last;
 }
 
-/* --- packets ------------------------------------------------------------------------------------------------------ */
+/* --- packets
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* 2:1 scaling in stream mode [PS2TRM, Set scaling 2:1]. */
 static int mouse_scale(int n)
@@ -84,7 +88,8 @@ static void mouse_packet(struct ps2_mouse *m, bool stream)
         y = mouse_scale(y);
     }
     fifo_clear(&m->packet);
-    fifo_push(&m->packet, (uint8_t)(PACKET_ALWAYS | (m->buttons & 7) | (x < 0 ? PACKET_X_SIGN : 0) | (y < 0 ? PACKET_Y_SIGN : 0)));
+    fifo_push(&m->packet, (uint8_t)(PACKET_ALWAYS | (m->buttons & 7) | (x < 0 ? PACKET_X_SIGN : 0) |
+                                    (y < 0 ? PACKET_Y_SIGN : 0)));
     fifo_push(&m->packet, (uint8_t)x);
     fifo_push(&m->packet, (uint8_t)y);
     if (m->id == ID_WHEEL)
@@ -145,7 +150,8 @@ static void mouse_move(void *chip, int dx, int dy, int dz, unsigned buttons)
     mouse_schedule(m);
 }
 
-/* --- commands ----------------------------------------------------------------------------------------------------- */
+/* --- commands
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void mouse_forget(struct ps2_mouse *m)
 {
@@ -188,7 +194,8 @@ static void mouse_status(struct ps2_mouse *m)
     /* left, middle and right are bits 2, 1, 0 here [PS2TRM, Status request] */
     unsigned b = m->buttons;
     fifo_push(&m->reply, (uint8_t)((m->remote ? STATUS_REMOTE : 0) | (m->enabled ? STATUS_ENABLED : 0) |
-                                   (m->scaled ? STATUS_2_1 : 0) | (b & 1) << 2 | (b & 4) >> 1 | (b & 2) >> 1));
+                                   (m->scaled ? STATUS_2_1 : 0) | (b & 1) << 2 | (b & 4) >> 1 |
+                                   (b & 2) >> 1));
     fifo_push(&m->reply, m->resolution);
     fifo_push(&m->reply, m->rate);
 }
@@ -240,8 +247,8 @@ static bool mouse_command(struct ps2_mouse *m, uint8_t byte)
     }
 }
 
-/* Any byte from the system ends what was on its way; ACK first, then the answer. The second wrong byte in a row is an error
- * [PS2TRM, Mouse, Resend and error handling]. */
+/* Any byte from the system ends what was on its way; ACK first, then the answer. The second wrong byte in
+ * a row is an error [PS2TRM, Mouse, Resend and error handling]. */
 static void mouse_receive(void *device, uint8_t byte)
 {
     struct ps2_mouse *m = device;
@@ -311,8 +318,8 @@ static bool mouse_restored(struct device *dev, unsigned version, struct error *e
 {
     struct ps2_mouse *m = container_of(dev, struct ps2_mouse, dev);
     (void)version;
-    if (m->packet.limit != REPLY || m->reply.limit != REPLY || m->packet.count > REPLY || m->reply.count > REPLY ||
-        m->reported > INT64_MAX / 2)
+    if (m->packet.limit != REPLY || m->packet.count > REPLY || m->reply.limit != REPLY ||
+        m->reply.count > REPLY || m->reported > INT64_MAX / 2)
         return error_set(err, EINVAL, "'%s': the mouse cannot be in this state", dev->id);
     add_motion(&m->dx, 0);
     add_motion(&m->dy, 0);
@@ -325,14 +332,16 @@ static const struct state_field mouse_state[] = {
     FIELD(struct ps2_mouse, resolution), FIELD(struct ps2_mouse, buttons), FIELD(struct ps2_mouse, shown),
     FIELD(struct ps2_mouse, last), FIELD_ARRAY(struct ps2_mouse, knock), FIELD(struct ps2_mouse, enabled),
     FIELD(struct ps2_mouse, remote), FIELD(struct ps2_mouse, wrap), FIELD(struct ps2_mouse, scaled),
-    FIELD(struct ps2_mouse, testing), FIELD(struct ps2_mouse, refused), FIELD(struct ps2_mouse, dx), FIELD(struct ps2_mouse, dy),
-    FIELD(struct ps2_mouse, dz), FIELD(struct ps2_mouse, reported), FIELD_STRUCT(struct ps2_mouse, packet, fifo_state),
-    FIELD_STRUCT(struct ps2_mouse, reply, fifo_state), FIELD(struct ps2_mouse, sample), FIELD(struct ps2_mouse, bat), END
+    FIELD(struct ps2_mouse, testing), FIELD(struct ps2_mouse, refused), FIELD(struct ps2_mouse, dx),
+    FIELD(struct ps2_mouse, dy), FIELD(struct ps2_mouse, dz), FIELD(struct ps2_mouse, reported),
+    FIELD_STRUCT(struct ps2_mouse, packet, fifo_state), FIELD_STRUCT(struct ps2_mouse, reply, fifo_state),
+    FIELD(struct ps2_mouse, sample), FIELD(struct ps2_mouse, bat), END
 };
 static const struct property mouse_properties[] = {
     PROPERTY(struct ps2_mouse, wheel, "on", "answers drivers that look for a wheel or five buttons"), END
 };
 const struct device_class ps2_mouse_class = {
-    .name = "ps2_mouse", .summary = "PS/2 mouse with wheel", .size = sizeof(struct ps2_mouse), .properties = mouse_properties,
-    .state = mouse_state, .state_version = 1, .init = mouse_init, .reset = mouse_reset, .restored = mouse_restored,
+    .name = "ps2_mouse", .summary = "PS/2 mouse with wheel", .size = sizeof(struct ps2_mouse),
+    .properties = mouse_properties, .state = mouse_state, .state_version = 1, .init = mouse_init,
+    .reset = mouse_reset, .restored = mouse_restored,
 };

@@ -1,8 +1,8 @@
-/* The PC's speaker: a cone that is in or out. Input SPEAKER_IN (port61.h) is its level; the sound is the mean level over each
- * sample, so that pulse-width tricks of games come out as the sound they meant.
+/* The PC's speaker: a cone that is in or out. Input SPEAKER_IN (port61.h) is its level; the sound is the
+ * mean level over each sample, so that pulse-width tricks of games come out as the sound they meant.
  *
- * In a PC: driven by timer channel 2's OUT through bit 1 of port 61h.
- * Samples go to the host every 20 ms while there is something to hear, and for a quarter of a second after.
+ * In a PC: driven by timer channel 2's OUT through bit 1 of port 61h. Samples go to the host every 20 ms
+ * while there is something to hear, and for a quarter of a second after.
  *
  * References: none; a level has no datasheet.
  * Not modelled: the resonance of the case. */
@@ -119,5 +119,6 @@ static bool speaker_restored(struct device *dev, unsigned version, struct error 
 static const struct state_field speaker_state[] = { FIELD(struct speaker, level), END };
 const struct device_class speaker_class = {
     .name = "speaker", .summary = "PC speaker", .size = sizeof(struct speaker),
-    .state = speaker_state, .state_version = 1, .init = speaker_init, .restored = speaker_restored, .input = speaker_input,
+    .state = speaker_state, .state_version = 1, .init = speaker_init,
+    .restored = speaker_restored, .input = speaker_input,
 };
