@@ -6,7 +6,7 @@
  * and, if ES is set, FNCLEX come first. Empty registers never reach the host: stack faults are decided here from fpu.tags.
  *
  * FNCLEX is slow, so host flags are left standing from one instruction to the next. HOST_RUN therefore
- *   - clears them before it runs anything under a control word that unmasks something, and
+ *   - clears those that matter before it runs anything under a control word that unmasks something, and
  *   - runs the instruction again from clear flags when it shows a flag that the guest's status does not have yet.
  *
  * Locals whose address is taken stand in a block (or inline function) of their own that ends before NEXT: only then can the
@@ -97,14 +97,21 @@ static inline void fpu_push_checked(struct cpu *c, const struct float80 *v)
 }
 
 /* --- the host's x87 ----------------------------------------------------------------------------------------------- */
+/* Host flags that would mislead: unmasked for the guest, or not in its status. */
+static inline bool host_stale(const struct cpu *c)
+{
+    uint16_t sw;
+    asm volatile("fnstsw %0" : "=a"(sw));
+    return sw & FPU_EXCEPTIONS & ~(c->fpu.status & c->fpu.control);
+}
 /* Runs `call`, an expression that yields the status word, into sw. See the head of this file. */
 #define HOST_RUN(c, sw, call) do { \
-    bool clear_ = (~(c)->fpu.control & FPU_EXCEPTIONS) != 0; \
+    bool exact_ = (~(c)->fpu.control & FPU_EXCEPTIONS) != 0, clear_ = unlikely(exact_) && host_stale(c); \
     for (;;) { \
         if (unlikely(clear_)) asm volatile("fnclex"); \
         (sw) = (call); \
-        if (likely(!((sw) & FPU_EXCEPTIONS & ~(c)->fpu.status)) || clear_) break; \
-        clear_ = true; \
+        if (likely(!((sw) & FPU_EXCEPTIONS & ~(c)->fpu.status)) || exact_) break; \
+        exact_ = clear_ = true; \
     } } while (0)
 
 static const uint16_t host_control = FPU_CONTROL_INIT;         /* what the C ABI expects */

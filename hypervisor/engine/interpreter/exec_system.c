@@ -177,13 +177,15 @@ void exec_WBINVD(struct cpu *c, const struct insn *i) { exec_INVD(c, i); }
 /* --- MSRs, counters, identity --------------------------------------------------------------------------------- */
 void exec_RDMSR(struct cpu *c, const struct insn *i)
 {
-    uint64_t value;
-    need_supervisor(c);
-    exec_sync(c);
-    if (!cpu_msr_read(c, c->gpr[ECX], &value))
-        cpu_raise(c, EXC_GP);
-    c->gpr[EAX] = (uint32_t)value;
-    c->gpr[EDX] = (uint32_t)(value >> 32);
+    {
+        uint64_t value;
+        need_supervisor(c);
+        exec_sync(c);
+        if (!cpu_msr_read(c, c->gpr[ECX], &value))
+            cpu_raise(c, EXC_GP);
+        c->gpr[EAX] = (uint32_t)value;
+        c->gpr[EDX] = (uint32_t)(value >> 32);
+    }
     NEXT(c, i);
 }
 
@@ -218,12 +220,14 @@ void exec_RDPMC(struct cpu *c, const struct insn *i)
 
 void exec_CPUID(struct cpu *c, const struct insn *i)
 {
-    uint32_t out[4];
-    cpu_cpuid(c, c->gpr[EAX], out);
-    c->gpr[EAX] = out[0];
-    c->gpr[EBX] = out[1];
-    c->gpr[ECX] = out[2];
-    c->gpr[EDX] = out[3];
+    {
+        uint32_t out[4];
+        cpu_cpuid(c, c->gpr[EAX], out);
+        c->gpr[EAX] = out[0];
+        c->gpr[EBX] = out[1];
+        c->gpr[ECX] = out[2];
+        c->gpr[EDX] = out[3];
+    }
     NEXT(c, i);
 }
 

@@ -147,37 +147,45 @@ static void answer(struct cpu *c, const struct insn *i, bool valid, uint32_t val
 
 void exec_LAR(struct cpu *c, const struct insn *i)
 {
-    enum { TYPES = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 11 | 1 << 12 };
-    struct descriptor d = { 0, 0 };
-    bool valid = visible_type(c, rm_read16(c, i), TYPES, &d);
-    answer(c, i, valid, d.high & 0x00ffff00);
+    {
+        enum { TYPES = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9 | 1 << 11 | 1 << 12 };
+        struct descriptor d = { 0, 0 };
+        bool valid = visible_type(c, rm_read16(c, i), TYPES, &d);
+        answer(c, i, valid, d.high & 0x00ffff00);
+    }
     NEXT(c, i);
 }
 
 void exec_LSL(struct cpu *c, const struct insn *i)
 {
-    enum { TYPES = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9 | 1 << 11 };
-    struct descriptor d = { 0, 0 };
-    struct segment s;
-    bool valid = visible_type(c, rm_read16(c, i), TYPES, &d);
-    descriptor_segment(&d, 0, &s);
-    answer(c, i, valid, s.limit);
+    {
+        enum { TYPES = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 9 | 1 << 11 };
+        struct descriptor d = { 0, 0 };
+        struct segment s;
+        bool valid = visible_type(c, rm_read16(c, i), TYPES, &d);
+        descriptor_segment(&d, 0, &s);
+        answer(c, i, valid, s.limit);
+    }
     NEXT(c, i);
 }
 
 void exec_VERR(struct cpu *c, const struct insn *i)
 {
-    struct descriptor d;
-    bool valid = visible_type(c, rm_read16(c, i), 0, &d) && !(is_code(d.high) && !(d.high & 1 << 9));
-    set_zero(c, valid);
+    {
+        struct descriptor d;
+        bool valid = visible_type(c, rm_read16(c, i), 0, &d) && !(is_code(d.high) && !(d.high & 1 << 9));
+        set_zero(c, valid);
+    }
     NEXT(c, i);
 }
 
 void exec_VERW(struct cpu *c, const struct insn *i)
 {
-    struct descriptor d;
-    bool valid = visible_type(c, rm_read16(c, i), 0, &d) && !is_code(d.high) && d.high & 1 << 9;
-    set_zero(c, valid);
+    {
+        struct descriptor d;
+        bool valid = visible_type(c, rm_read16(c, i), 0, &d) && !is_code(d.high) && d.high & 1 << 9;
+        set_zero(c, valid);
+    }
     NEXT(c, i);
 }
 
