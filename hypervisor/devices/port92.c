@@ -1,8 +1,8 @@
 /* System control port A: the fast way to A20 and to a reset of the CPU. See [PIIX3] "Port 92 register".
  *
- * In a PC: port 92h. Bit 0 pulses INIT when it goes from 0 to 1, bit 1 is A20, beside the 8042's gate;
- * the one written last counts. Output: "a20". Only the CPU is reset: memory and chips stay, and CMOS 0Fh tells the firmware
- * why it runs.
+ * In a PC: port 92h. Bit 0 pulses INIT when it goes from 0 to 1, bit 1 is A20, beside the 8042's gate; the
+ * one written last counts. Output: "a20". Only the CPU is reset: memory and chips stay, and CMOS 0Fh tells
+ * the firmware why it runs.
  *
  * References: [PIIX3]
  * Not modelled: the password lock and drive lights of PS/2 models. */

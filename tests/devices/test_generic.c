@@ -27,8 +27,8 @@ static uint32_t next_random(void)
 /* Ports at random, those that PC chips use more often; memory at random; time goes on. */
 static void poke_at_random(struct bench *b, unsigned count)
 {
-    static const uint16_t bases[] = { 0x00, 0x20, 0x40, 0x60, 0x70, 0x80, 0x92, 0xa0, 0xc0, 0x170, 0x1f0, 0x2f8, 0x3b0, 0x3c0, 0x3f0,
-                                      0x3f8, 0x402, 0x4d0, 0x510, 0xcf8, 0xb000, 0xc000, 0x1ce };
+    static const uint16_t bases[] = { 0x00, 0x20, 0x40, 0x60, 0x70, 0x80, 0x92, 0xa0, 0xc0, 0x170, 0x1f0, 0x2f8,
+                                      0x3b0, 0x3c0, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0xcf8, 0xb000, 0xc000, 0x1ce };
     static const uint64_t windows[] = { 0xa0000, 0xb8000, 0xfec00000, 0xe0000000, 0xfebf0000 };
     for (unsigned i = 0; i < count; i++) {
         uint32_t r = next_random(), v = next_random() << 16 ^ next_random();
@@ -121,7 +121,7 @@ Test(generic, a_loaded_machine_saves_the_same_bytes)
         }
 }
 
-/* Cut anywhere, a snapshot is refused and the machine stays as it was. Long ones are cut at a sample of places. */
+/* Cut anywhere, a snapshot is refused and the machine stays as it was. Long ones are cut at some places. */
 Test(generic, a_cut_snapshot_is_refused)
 {
     for (const struct device_class *const *c = device_classes; *c; c++) {
@@ -136,12 +136,14 @@ Test(generic, a_cut_snapshot_is_refused)
         bench_reset(b);
         save(b, &before);
         size_t step = whole.length / 4000 + 1;
-        for (size_t length = 0; length < whole.length; length += length + 512 < whole.length && length > 512 ? step : 1) {
+        for (size_t length = 0; length < whole.length;) {
             uint8_t *copy = malloc(length + 1);
             memcpy(copy, whole.bytes, length);
             struct stream cut = { .bytes = copy, .length = length };
-            cr_assert(!machine_load(b->m, &cut, &err), "%s: %zu of %zu bytes were taken", (*c)->name, length, whole.length);
+            cr_assert(!machine_load(b->m, &cut, &err), "%s: %zu of %zu bytes were taken", (*c)->name, length,
+                      whole.length);
             free(copy);
+            length += length + 512 < whole.length && length > 512 ? step : 1;
         }
         save(b, &after);
         assert_same(&before, &after, (*c)->name, "a refused snapshot changed the machine");

@@ -1,4 +1,4 @@
-/* 8254, mode by mode. The bench stands at tick 0 after reset; a count written is loaded with the next tick. */
+/* 8254, mode by mode. The bench stands at tick 0 after reset; a count is loaded with the next tick. */
 #include "devices/i8254.h"
 #include "devices/port61.h"
 #include "tests/support/bench.h"
@@ -310,7 +310,7 @@ Test(i8254, the_shortest_periods_do_not_stop_time)
         }
 }
 
-/* --- port 61h and the speaker ------------------------------------------------------------------------------------- */
+/* --- port 61h and the speaker --------------------------------------------------------------------------- */
 
 static unsigned heard, crossings;
 static int16_t last_sample;
@@ -404,7 +404,7 @@ Test(port61, nmi_is_latched_and_masked)
     bench_free(b);
 }
 
-/* --- ticks that a late host lost ---------------------------------------------------------------------------------- */
+/* --- ticks that a late host lost ------------------------------------------------------------------------ */
 
 /* The chip takes time to be real when the machine says so; the bench's clock stands in for the host's. */
 Test(i8254, lost_ticks_are_delivered_after_the_acknowledge)

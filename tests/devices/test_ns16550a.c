@@ -2,7 +2,7 @@
 #include "tests/support/bench.h"
 #include <criterion/criterion.h>
 
-enum { RBR = 0x3f8, IER, IIR, LCR, MCR, LSR, MSR, SCR, CHARACTER = 86806 };  /* ns of 8N1 at 115200 baud, rounded up */
+enum { RBR = 0x3f8, IER, IIR, LCR, MCR, LSR, MSR, SCR, CHARACTER = 86806 };  /* ns of 8N1 at 115200 baud */
 
 static char sent[256];
 static size_t room = 256, sent_count;
@@ -17,7 +17,8 @@ static size_t far_write(void *backend, const uint8_t *bytes, size_t length)
     return n;
 }
 static void far_modem(void *backend, unsigned lines) { (void)backend; modem_lines = lines; }
-static void far_settings(void *backend, unsigned baud, unsigned data, char parity, unsigned stop, bool line_break)
+static void far_settings(void *backend, unsigned baud, unsigned data, char parity, unsigned stop,
+                         bool line_break)
 {
     (void)backend, (void)data, (void)parity, (void)stop, (void)line_break;
     baud_told = baud;

@@ -48,7 +48,8 @@ static const char *received_within(struct bench *b, unsigned ms)
         if (status & 1) {
             bool mouse = status & 0x20;
             cr_assert_eq(bench_irq(b, mouse ? 12 : 1), true);
-            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%02x", n ? " " : "", mouse ? "m" : "", bench_in8(b, 0x60));
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%02x", n ? " " : "", mouse ? "m" : "",
+                                  bench_in8(b, 0x60));
             cr_assert(!bench_irq(b, 1) && !bench_irq(b, 12));
             quiet = 0;
         }
@@ -72,7 +73,7 @@ static const char *typed(struct bench *b, uint16_t usage)
     return received(b);
 }
 
-/* --- the controller ----------------------------------------------------------------------------------------------- */
+/* --- the controller ------------------------------------------------------------------------------------- */
 
 Test(i8042, self_test_and_interface_tests)
 {
@@ -200,7 +201,7 @@ Test(i8042, interrupts_follow_the_command_byte)
     bench_free(b);
 }
 
-/* --- the keyboard ------------------------------------------------------------------------------------------------- */
+/* --- the keyboard --------------------------------------------------------------------------------------- */
 
 Test(ps2_keyboard, sets_and_translation)
 {
@@ -251,7 +252,7 @@ Test(ps2_keyboard, grey_keys_are_wrapped)
     bench_free(b);
 }
 
-/* Every usage of the table sends something different in sets 1 and 2, and its release is its press with the break. */
+/* Every usage of the table sends something of its own. */
 Test(ps2_keyboard, every_key_has_its_own_code)
 {
     static char seen[256][64];
@@ -392,7 +393,7 @@ Test(ps2_keyboard, answers_go_before_keys)
     bench_free(b);
 }
 
-/* --- the mouse ---------------------------------------------------------------------------------------------------- */
+/* --- the mouse ------------------------------------------------------------------------------------------ */
 
 static void mouse_ask(struct bench *b, uint8_t byte, const char *answer)
 {

@@ -64,7 +64,7 @@ Test(isa_exit, ends_the_machine_with_the_value)
     bench_free(b);
 }
 
-/* --- I/O APIC ----------------------------------------------------------------------------------------------------- */
+/* --- I/O APIC ------------------------------------------------------------------------------------------- */
 
 static uint64_t message_address, message_data;
 static unsigned messages;
@@ -164,7 +164,7 @@ Test(i82093aa, levels_are_sent_again_after_their_eoi)
     bench_free(b);
 }
 
-/* --- fw_cfg ------------------------------------------------------------------------------------------------------- */
+/* --- fw_cfg --------------------------------------------------------------------------------------------- */
 
 static struct device *fw_cfg;
 static struct bench *cfg_bench(void)

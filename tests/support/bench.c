@@ -16,7 +16,8 @@ static void bench_input(struct device *dev, unsigned pin, bool level)
 }
 
 static const struct device_class capture_class = {
-    .name = "capture", .summary = "records the levels of wires", .size = sizeof(struct device), .input = bench_input,
+    .name = "capture", .summary = "records the levels of wires", .size = sizeof(struct device),
+    .input = bench_input,
 };
 
 static void bench_fail(const char *what, const char *text)
@@ -116,7 +117,10 @@ void bench_out32(struct bench *b, uint16_t port, uint32_t value) { space_write(b
 uint8_t bench_in8(struct bench *b, uint16_t port) { return (uint8_t)space_read(b->m->ports, port, 1); }
 uint16_t bench_in16(struct bench *b, uint16_t port) { return (uint16_t)space_read(b->m->ports, port, 2); }
 uint32_t bench_in32(struct bench *b, uint16_t port) { return (uint32_t)space_read(b->m->ports, port, 4); }
-uint64_t bench_peek(struct bench *b, uint64_t address, unsigned size) { return space_read(b->m->memory, address, size); }
+uint64_t bench_peek(struct bench *b, uint64_t address, unsigned size)
+{
+    return space_read(b->m->memory, address, size);
+}
 
 void bench_poke(struct bench *b, uint64_t address, unsigned size, uint64_t value)
 {

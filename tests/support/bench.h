@@ -1,5 +1,5 @@
-/* The device bench: a machine without a CPU in virtual time; the test is the CPU, a capture chip stands for everything that
- * outputs lead to. */
+/* The device bench: a machine without a CPU in virtual time; the test is the CPU, a capture chip stands
+ * for everything that outputs lead to. */
 #ifndef TESTS_SUPPORT_BENCH_H
 #define TESTS_SUPPORT_BENCH_H
 #include "core/machine.h"
@@ -16,9 +16,11 @@ struct bench {
 struct bench *bench_new(void);
 struct bench *bench_new_host(const struct host *);
 void bench_free(struct bench *);
-struct device *bench_add(struct bench *, const char *class, const char *id, const char *options);   /* aborts on errors */
+/* Aborts on errors. */
+struct device *bench_add(struct bench *, const char *class, const char *id, const char *options);
 void bench_reset(struct bench *);                                       /* power-on */
-uint8_t *bench_ram(struct bench *, uint64_t base, size_t size);         /* zeroed memory at base, freed with the bench; once */
+/* Zeroed memory at base, freed with the bench; once. */
+uint8_t *bench_ram(struct bench *, uint64_t base, size_t size);
 void bench_wire(struct bench *, const char *from, const char *output, const char *to, unsigned pin);
 /* Leads an output to the capture chip's line. "" as output: only the first one. */
 void bench_capture(struct bench *, const char *id, const char *output, unsigned line);
