@@ -78,8 +78,8 @@ static void system_is(struct facts *f, const char *type, const char *distro, con
 static void windows_9x(struct facts *f, const char *msdos_sys)
 {
     static const struct { const char *version, *product; } products[] = {
-        { "4.90", "Windows Me" }, { "4.10.2222", "Windows 98 Second Edition" }, { "4.10", "Windows 98" }, { "4.03", "Windows 95 OSR2" },
-        { "4.00", "Windows 95" }, { "", "Windows 95" },
+        { "4.90", "Windows Me" }, { "4.10.2222", "Windows 98 Second Edition" }, { "4.10", "Windows 98" },
+        { "4.03", "Windows 95 OSR2" }, { "4.00", "Windows 95" }, { "", "Windows 95" },
     };
     const char *value = line_value(msdos_sys, "WinVer=", " \t\r\n"), *product = "Windows 95";
     for (size_t i = ARRAY_SIZE(products); value && i-- > 0;)
@@ -132,7 +132,8 @@ static void linux_distribution(const struct tree *t, struct facts *f)
     static const struct { const char *path, *distro; } releases[] = {
         { "/etc/fedora-release", "fedora" }, { "/etc/mandrake-release", "mandrake" }, { "/etc/mandriva-release", "mandriva" },
         { "/etc/centos-release", "centos" }, { "/etc/redhat-release", "redhat" }, { "/etc/SuSE-release", "suse" },
-        { "/etc/slackware-version", "slackware" }, { "/etc/gentoo-release", "gentoo" }, { "/etc/turbolinux-release", "turbolinux" },
+        { "/etc/slackware-version", "slackware" }, { "/etc/gentoo-release", "gentoo" },
+        { "/etc/turbolinux-release", "turbolinux" },
     };
     char *os = t->read(t->at, "/etc/os-release"), *debian = t->read(t->at, "/etc/debian_version");
     if (os && line_value(os, "ID=", "\r\n\"'")) {

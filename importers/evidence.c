@@ -114,7 +114,8 @@ bool manifest_read(const char *path, uint64_t *bytes, char sha256[65], struct er
         *bytes = (uint64_t)length;
         memcpy(sha256, hash, 65);
     } else {
-        error_set(err, EINVAL, "the manifest %s cannot be read: %s", path, all ? "it has no source with bytes and sha256" : where.text);
+        error_set(err, EINVAL, "the manifest %s cannot be read: %s", path,
+                  all ? "it has no source with bytes and sha256" : where.text);
     }
     json_decref(all);
     return ok;

@@ -16,7 +16,9 @@
 
 enum { CHUNK = 1 << 20, HOLE = 4096 };
 
-struct export { const struct export_options *o; struct block *disk; uint64_t length; int fd; bool seekable; double begun, shown; };
+struct export {
+    const struct export_options *o; struct block *disk; uint64_t length; int fd; bool seekable; double begun, shown;
+};
 
 static double seconds_now(void)
 {

@@ -147,7 +147,8 @@ static void look_deeper(struct import *i, const char *image, const char *format)
     if (i->o->no_inspect)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not asked");
     else if (i->table.damaged)
-        snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: the partition table is damaged and could make it hang");
+        snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: the partition table is damaged and could make it "
+                 "hang");
     else
         r->inspected = inspect_guestfs(image, format, seconds, keep_waiting, i, &i->facts, &i->report, r->inspect_note);
 }

@@ -204,8 +204,6 @@ static bool tables_read(struct qcow2 *q, bool write, struct error *err)
     q->inflated = calloc(q->inflated_count, sizeof(*q->inflated));
     bool enough = q->codec && q->packed && q->bounce && q->inflated && table_cache_init(&q->l2, L2_TABLES) &&
                   table_cache_init(&q->refblocks, REFBLOCKS);
-    for (unsigned i = 0; enough && i < q->inflated_count; i++)
-        enough = (q->inflated[i].bytes = malloc(q->cluster_size));
     return enough ? true : error_set(err, ENOMEM, "no memory for the tables of %s", q->path);
 }
 

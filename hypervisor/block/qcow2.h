@@ -39,7 +39,8 @@ struct qcow2 {
     struct block *file; char *path;             /* file: the protocol layer, which grows */
     unsigned version, cluster_bits, refcount_order; uint64_t cluster_size;
     uint64_t *l1, l1_offset; uint32_t l1_size, l1_dirty_first, l1_dirty_end;
-    uint64_t *reftable, reftable_offset; uint32_t reftable_clusters, reftable_entries, reftable_used, reftable_dirty_first, reftable_dirty_end;
+    uint64_t *reftable, reftable_offset;
+    uint32_t reftable_clusters, reftable_entries, reftable_used, reftable_dirty_first, reftable_dirty_end;
     uint64_t blocks_per_table, free_hint;       /* refcounts a block holds; no cluster below the hint is free */
     struct table_cache l2, refblocks;
     uint64_t *freed; size_t freed_count, freed_room;    /* cluster numbers that step 5 counts down */
@@ -49,7 +50,8 @@ struct qcow2 {
 };
 
 /* qcow2.c */
-/* Takes over file, also on failure. The backing name and format (allocated, or NULL) are for the caller to open. path: for sentences. */
+/* Takes over file, also on failure. The backing name and format (allocated, or NULL) are for the caller to open. path: for
+ * sentences. */
 struct qcow2 *qcow2_open_on(struct block *file, const char *path, bool write, char **backing, char **format, struct error *);
 static inline struct qcow2 *qcow2_of(struct block *b) { return (struct qcow2 *)b; }
 int qcow2_file_read(struct qcow2 *, uint64_t offset, void *to, size_t length);      /* zeros past the file's end */

@@ -2,6 +2,7 @@
 #include "block/qcow2.h"
 #include "base/bits.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FREED_MOST = 4096 };
@@ -79,6 +80,8 @@ static int inflated_get(struct qcow2 *q, uint64_t entry, const uint8_t **bytes)
     if (error)
         return error;
     oldest->entry = 0;
+    if (!oldest->bytes && !(oldest->bytes = malloc(q->cluster_size)))
+        return -ENOMEM;
     if (!codec_inflate(q->codec, q->packed, length, oldest->bytes, q->cluster_size))
         return -EIO;
     oldest->entry = entry;

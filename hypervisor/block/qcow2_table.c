@@ -53,14 +53,14 @@ static int table_room(struct qcow2 *q, struct table_cache *c, struct table **fou
 
 int table_get(struct qcow2 *q, struct table_cache *c, uint64_t offset, struct table **found)
 {
+    if (!offset || offset % q->cluster_size)
+        return -EIO;
     for (unsigned i = 0; i < c->count; i++)
         if (c->tables[i].offset == offset) {
             *found = &c->tables[i];
             (*found)->used = ++c->tick;
             return 0;
         }
-    if (!offset || offset % q->cluster_size)
-        return -EIO;
     int error = table_room(q, c, found);
     if (!error)
         error = qcow2_file_read(q, offset, (*found)->bytes, q->cluster_size);

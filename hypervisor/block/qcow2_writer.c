@@ -17,7 +17,9 @@
 enum { BITS = 16, CLUSTER = QCOW2_WRITER_CLUSTER, MOST_THREADS = 16, SLOTS_A_THREAD = 4, WINDOW_BITS = 12, MEMORY_LEVEL = 9 };
 
 enum slot_state { SLOT_FREE, SLOT_FILLED, SLOT_DONE };
-struct slot { enum slot_state state; uint64_t cluster; size_t length; uint8_t in[CLUSTER], out[CLUSTER]; };  /* length 0: as it is */
+struct slot {                                   /* length: of what is in out; 0: in is stored as it is */
+    enum slot_state state; uint64_t cluster; size_t length; uint8_t in[CLUSTER], out[CLUSTER];
+};
 struct qcow2_writer {
     int fd; char *path; int level;
     uint64_t at;                                /* where the next bytes of the file go */

@@ -7,7 +7,8 @@
 
 enum { QCOW2_WRITER_CLUSTER = 65536 };
 struct qcow2_writer;
-struct qcow2_written { uint64_t clusters, stored, compressed, bytes; };    /* of the disk; with data; of those deflated; the file's */
+/* Clusters of the disk; those with data; of those deflated; the file's bytes. */
+struct qcow2_written { uint64_t clusters, stored, compressed, bytes; };
 
 /* level: zlib's 1..9. threads: 1..16 compressors beside the caller. The file has no name until it is finished. */
 struct qcow2_writer *qcow2_writer_open(const char *path, int level, unsigned threads, struct error *);

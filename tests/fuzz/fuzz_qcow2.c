@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MOST = 8 << 20 };
+enum { FILE_MOST = 1 << 20 };
 struct fuzz_file { struct block b; uint8_t *bytes; };
 
 static int file_get(struct block *b, uint64_t offset, void *to, size_t length)
