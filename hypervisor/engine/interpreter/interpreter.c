@@ -11,6 +11,10 @@
 #include "engine/interpreter/interpreter.h"
 #include <stdlib.h>
 
+/* Instructions between two returns to the loop. A handler that the compiler could not make a tail call keeps its frame until
+ * then: this bounds the stack. */
+enum { CHAIN_MOST = 4096 };
+
 static unsigned mode_now(const struct cpu *c)
 {
     return (segment_big(&c->seg[CS]) ? MODE_CODE32 : 0) | (segment_big(&c->seg[SS]) ? MODE_STACK32 : 0)
@@ -134,7 +138,7 @@ static enum cpu_exit loop(struct cpu *c, uint64_t stop)
         if (unlikely(one_at_a_time(c) || stop - c->instructions < BLOCK_INSNS)) {
             step(c, mode_now(c));
         } else {
-            in->frame.stop = stop;
+            in->frame.stop = MIN(stop, c->instructions + CHAIN_MOST);
             enter(c, mode_now(c));
         }
     }
