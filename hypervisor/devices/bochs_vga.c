@@ -75,7 +75,8 @@ static bool bochs_init(struct device *dev, struct error *err)
     struct bochs_vga *b = bochs_of(dev);
     struct space *memory = dev->machine->memory;
     uint32_t rom_size;
-    if (!pci_function_init(&b->pci, dev, &identity, b->slot, 0, err) || !vga_rom_load(b->romfile, &b->rom, &rom_size, err))
+    if (!pci_function_init(&b->pci, dev, &identity, b->slot, 0, err) ||
+        !vga_rom_load(b->romfile, &b->rom, &rom_size, err))
         return false;
     if (!vga_init(&b->vga, dev, b->memory, true, err)) {
         free(b->rom);
@@ -84,7 +85,8 @@ static bool bochs_init(struct device *dev, struct error *err)
     b->vga.linear = space_map_ram(memory, 0xe0000000, b->memory, b->vga.memory.bytes,
                                   RAM_WRITABLE | RAM_DIRTY_LOG | RAM_SECOND, 1);
     pci_bar_init(&b->pci, 0, PCI_BAR_PREFETCH, b->memory, b->vga.linear);
-    pci_bar_init(&b->pci, 2, PCI_BAR_MEMORY, MMIO_SIZE, space_map_io(memory, 0xf0000000, MMIO_SIZE, &mmio_ops, b, 1));
+    pci_bar_init(&b->pci, 2, PCI_BAR_MEMORY, MMIO_SIZE,
+                 space_map_io(memory, 0xf0000000, MMIO_SIZE, &mmio_ops, b, 1));
     if (b->rom)
         pci_bar_init(&b->pci, PCI_BAR_ROM, PCI_BAR_MEMORY, rom_size,
                      space_map_ram(memory, 0xf1000000, rom_size, b->rom, RAM_SECOND, 1));

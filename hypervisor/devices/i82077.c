@@ -84,8 +84,8 @@ static void cmd_recalibrate(struct i82077 *f)
 {
     struct unit *u = &f->units[f->command[1] & 3];
     bool arrives = u->drive.type != FLOPPY_NONE && u->drive.track <= STEPS_MAX;
-    int steps = floppy_track0(&u->drive) ? 0 : -MIN(u->drive.type == FLOPPY_NONE ? STEPS_MAX : u->drive.track, STEPS_MAX);
-    seek_begin(f, u, steps, 0, arrives ? 0 : ST0_ABNORMAL | ST0_EC);
+    int steps = u->drive.type == FLOPPY_NONE ? STEPS_MAX : MIN(u->drive.track, STEPS_MAX);
+    seek_begin(f, u, -steps, 0, arrives ? 0 : ST0_ABNORMAL | ST0_EC);
 }
 
 static void cmd_seek(struct i82077 *f)
@@ -139,22 +139,23 @@ static void cmd_sense_drive(struct i82077 *f)
 {
     unsigned n = f->command[1] & 3;
     const struct floppy_drive *d = &f->units[n].drive;
-    fdc_result(f, (uint8_t)(ST3_RDY | ST3_TWO_SIDE | (floppy_protected(d) ? ST3_WP : 0) | (floppy_track0(d) ? ST3_T0 : 0) |
-                            (f->command[1] & ST0_HEAD) | n));
+    fdc_result(f, (uint8_t)(ST3_RDY | ST3_TWO_SIDE | (floppy_protected(d) ? ST3_WP : 0) |
+                            (floppy_track0(d) ? ST3_T0 : 0) | (f->command[1] & ST0_HEAD) | n));
 }
 
 static void cmd_dumpreg(struct i82077 *f)
 {
-    fdc_results(f, (uint8_t[]){ f->units[0].pcn, f->units[1].pcn, f->units[2].pcn, f->units[3].pcn, f->srt_hut, f->hlt_nd,
-                                f->eot, (uint8_t)(f->lock << 7 | f->perpendicular), f->config, f->pretrk }, 10);
+    fdc_results(f, (uint8_t[]){ f->units[0].pcn, f->units[1].pcn, f->units[2].pcn, f->units[3].pcn, f->srt_hut,
+                                f->hlt_nd, f->eot, (uint8_t)(f->lock << 7 | f->perpendicular), f->config,
+                                f->pretrk }, 10);
 }
 
 static void cmd_version(struct i82077 *f) { fdc_result(f, 0x90); }      /* an enhanced controller */
 
 static void cmd_perpendicular(struct i82077 *f)
 {
-    uint8_t v = f->command[1], drives = v & PERPENDICULAR_OW ? v & PERPENDICULAR_DRIVES : f->perpendicular & PERPENDICULAR_DRIVES;
-    f->perpendicular = drives | (v & PERPENDICULAR_MODE);
+    uint8_t v = f->command[1], drives = v & PERPENDICULAR_OW ? v : f->perpendicular;
+    f->perpendicular = (drives & PERPENDICULAR_DRIVES) | (v & PERPENDICULAR_MODE);
     fdc_idle(f);
 }
 
@@ -215,10 +216,16 @@ static uint8_t msr_read(const struct i82077 *f)
     return (uint8_t)(MSR_BUSY | MSR_NON_DMA | direction | (f->stage == STAGE_DATA ? MSR_RQM : 0) | seeking);
 }
 
+/* Does the CPU move the execution phase's bytes, and may it now? */
+static bool cpu_moves(const struct i82077 *f)
+{
+    return f->phase == PHASE_EXECUTION && f->stage == STAGE_DATA && fdc_non_dma(f);
+}
+
 static uint8_t data_read(struct i82077 *f)
 {
     uint8_t value = 0;
-    if (f->phase == PHASE_EXECUTION && f->stage == STAGE_DATA && fdc_non_dma(f) && !fdc_is_from_cpu(fdc_code(f))) {
+    if (cpu_moves(f) && !fdc_is_from_cpu(fdc_code(f))) {
         value = f->buffer[f->at++];
         if (f->at == f->length) {
             f->interrupt = false;
@@ -238,9 +245,10 @@ static uint8_t data_read(struct i82077 *f)
 static uint8_t sra_read(struct i82077 *f)
 {
     const struct floppy_drive *d = &f->units[f->dor & DOR_SELECT].drive;
-    bool index = clock_now(fdc_clock(f)) % floppy_turn(d) < 2000000 && d->medium && fdc_motor(f, f->dor & DOR_SELECT);
-    return (uint8_t)((f->interrupt ? SRA_INT : 0) | (f->units[1].drive.type ? 0 : SRA_DRV2) | (floppy_track0(d) ? 0 : SRA_TRK0) |
-                     (f->head ? SRA_HDSEL : 0) | (index ? 0 : SRA_INDX) | (floppy_protected(d) ? 0 : SRA_WP));
+    bool turns = d->medium && fdc_motor(f, f->dor & DOR_SELECT);
+    bool index = turns && clock_now(fdc_clock(f)) % floppy_turn(d) < 2000000;
+    return (uint8_t)((f->interrupt ? SRA_INT : 0) | (f->units[1].drive.type ? 0 : SRA_DRV2) |
+                     (floppy_track0(d) ? 0 : SRA_TRK0) | (f->head ? SRA_HDSEL : 0) | (index ? 0 : SRA_INDX) | (floppy_protected(d) ? 0 : SRA_WP));
 }
 
 static uint8_t dir_read(const struct i82077 *f)
@@ -249,7 +257,8 @@ static uint8_t dir_read(const struct i82077 *f)
     uint8_t change = d->type != FLOPPY_NONE && d->changed ? DIR_CHANGE : 0;
     if (!f->ps2)
         return change | 0x7f;                   /* the other bits are the hard disk's, or float */
-    return (uint8_t)(change | 0x78 | f->rate << 1 | (f->rate == RATE_500K || f->rate == RATE_1M ? 0 : DIR_HIGH_DENSITY));
+    bool high = f->rate == RATE_500K || f->rate == RATE_1M;
+    return (uint8_t)(change | 0x78 | f->rate << 1 | (high ? 0 : DIR_HIGH_DENSITY));
 }
 
 static uint64_t fdc_read(void *chip, uint64_t offset, unsigned size)
@@ -350,7 +359,7 @@ static void data_write(struct i82077 *f, uint8_t value)
 {
     if (f->phase == PHASE_IDLE || f->phase == PHASE_COMMAND) {
         command_byte(f, value);
-    } else if (f->phase == PHASE_EXECUTION && f->stage == STAGE_DATA && fdc_non_dma(f) && fdc_is_from_cpu(fdc_code(f))) {
+    } else if (cpu_moves(f) && fdc_is_from_cpu(fdc_code(f))) {
         fdc_take_bytes(f, &value, 1);
         if (f->at == f->length) {
             f->interrupt = false;
@@ -406,7 +415,8 @@ unsigned i82077_drive_type(struct device *dev, unsigned drive)
 
 static bool fdc_init(struct device *dev, struct error *err)
 {
-    static const struct io_ops ops = { fdc_read, fdc_write, IO_8 }, ops_3f7 = { fdc_read_dir, fdc_write_ccr, IO_8 };
+    static const struct io_ops ops = { fdc_read, fdc_write, IO_8 };
+    static const struct io_ops ops_3f7 = { fdc_read_dir, fdc_write_ccr, IO_8 };
     struct i82077 *f = fdc_of(dev);
     const char *const types[DRIVES] = { f->drive0, f->drive1 };
     for (unsigned n = 0; n < UNITS; n++) {
@@ -415,8 +425,8 @@ static bool fdc_init(struct device *dev, struct error *err)
         u->number = (uint8_t)n;
         timer_init(&u->seek, seek_end, u);
         if (n < DRIVES && !floppy_type_parse(types[n], &u->drive.type, &u->drive.type_follows))
-            return error_set(err, EINVAL, "%s: '%s' is not a floppy drive; drive%u is one of none, auto, 360, 720, 1.2, 1.44, 2.88",
-                             dev->id, types[n], n);
+            return error_set(err, EINVAL, "%s: '%s' is not a floppy drive; drive%u is one of none, auto, 360, 720, "
+                             "1.2, 1.44, 2.88", dev->id, types[n], n);
     }
     timer_init(&f->execution, fdc_execute, f);
     timer_init(&f->resetting, reset_end, f);
@@ -445,7 +455,7 @@ static void fdc_reset(struct device *dev, enum reset_kind kind)
     memset(f->result, 0, sizeof(f->result));
     memset(f->buffer, 0, sizeof(f->buffer));
     for (struct unit *u = f->units; u < f->units + UNITS; u++) {
-        u->pcn = u->target = u->status = 0;
+        u->pcn = u->status = 0;
         if (kind == RESET_POWER)
             floppy_power_on(&u->drive);
     }
@@ -458,13 +468,14 @@ static bool fdc_restored(struct device *dev, unsigned version, struct error *err
     struct i82077 *f = fdc_of(dev);
     (void)version;
     bool sane = f->phase <= PHASE_RESET && f->stage <= STAGE_DATA && f->command_at < sizeof(f->command) + 1 &&
-                f->result_length <= sizeof(f->result) && f->result_at <= f->result_length && f->length <= sizeof(f->buffer) &&
-                f->at <= f->length && f->unit < UNITS && f->head < 2 && f->rate < 4 && f->reset_statuses <= UNITS;
+                f->result_length <= sizeof(f->result) && f->result_at <= f->result_length &&
+                f->length <= sizeof(f->buffer) && f->at <= f->length && f->unit < UNITS && f->head < 2 &&
+                f->rate < 4 && f->reset_statuses <= UNITS;
     if (!sane)
         fdc_reset(dev, RESET_HARD);
     for (struct unit *u = f->units; u < f->units + UNITS; u++)
         u->drive.track = MIN(u->drive.track, FLOPPY_TRACKS_MAX - 1);
-    return sane || error_set(err, EINVAL, "%s: the saved state of the floppy controller is not one it can be in", dev->id);
+    return sane || error_set(err, EINVAL, "%s: the saved state is not one that the chip can be in", dev->id);
 }
 
 static bool fdc_media(struct device *dev, unsigned drive, struct block *medium, struct error *err)

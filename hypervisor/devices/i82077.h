@@ -74,7 +74,7 @@ struct unit {
     struct i82077 *chip; uint8_t number;
     struct floppy_drive drive;                  /* type FLOPPY_NONE: nothing connected */
     struct timer seek;
-    uint8_t pcn, target, status;                /* present cylinder; where a seek goes; ST0 of one that ended */
+    uint8_t pcn, status;                        /* present cylinder; ST0 of a seek that ended */
     bool seeking, ended;
 };
 

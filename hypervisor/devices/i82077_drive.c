@@ -60,8 +60,8 @@ bool floppy_insert(struct floppy_drive *d, struct block *medium, struct error *e
 {
     const struct floppy_format *format = medium ? floppy_format_of(medium->size) : NULL;
     if (medium && !format)
-        return error_set(err, EINVAL, "%llu bytes is not the size of a floppy disk; formats of 160 KB to 2.88 MB are known",
-                         (unsigned long long)medium->size);
+        return error_set(err, EINVAL, "%llu bytes is not the size of a floppy disk; formats of 160 KB to 2.88 MB "
+                         "are known", (unsigned long long)medium->size);
     if (medium && d->type == FLOPPY_NONE)
         return error_set(err, ENODEV, "there is no such floppy drive; give the machine one");
     d->medium = medium;
@@ -107,7 +107,7 @@ bool floppy_readable(const struct floppy_drive *d, unsigned head, unsigned rate)
     const struct floppy_format *f = d->format;
     if (!f || head >= f->heads || floppy_medium_track(d) >= f->tracks)
         return false;
-    /* 5.25 inch double density turns at 300 or, in a high density drive, at 360 turns a minute: 250 or 300 kbit/s */
+    /* 5.25 inch double density: 250 kbit/s at 300 turns a minute, 300 kbit/s at a high density drive's 360 */
     return rate == f->rate || (f->type == FLOPPY_360K && rate == RATE_300K);
 }
 
@@ -132,7 +132,10 @@ int floppy_write(struct floppy_drive *d, unsigned head, unsigned r, const uint8_
 {
     unsigned n = sector_index(d, head, r);
     assert(n / 8 < sizeof(d->deleted));
-    d->deleted[n / 8] = (uint8_t)(deleted ? d->deleted[n / 8] | 1 << n % 8 : d->deleted[n / 8] & ~(1 << n % 8));
+    if (deleted)
+        d->deleted[n / 8] |= (uint8_t)(1 << n % 8);
+    else
+        d->deleted[n / 8] &= (uint8_t)~(1 << n % 8);
     return block_write(d->medium, (uint64_t)n * FLOPPY_SECTOR, from, FLOPPY_SECTOR);
 }
 
@@ -143,5 +146,6 @@ bool floppy_is_deleted(const struct floppy_drive *d, unsigned head, unsigned r)
 }
 
 const struct state_field floppy_drive_state[] = {
-    FIELD(struct floppy_drive, track), FIELD(struct floppy_drive, changed), FIELD_ARRAY(struct floppy_drive, deleted), END
+    FIELD(struct floppy_drive, track), FIELD(struct floppy_drive, changed),
+    FIELD_ARRAY(struct floppy_drive, deleted), END
 };

@@ -138,7 +138,8 @@ static void data_begin(struct i82077 *f, unsigned length)
     f->stage = STAGE_DATA;
     f->at = 0;
     f->length = (uint16_t)length;
-    timer_at(fdc_clock(f), &f->execution, f->fast ? clock_now(fdc_clock(f)) + NS_PER_S : f->sector_at + slot_time(f));
+    int64_t patience = f->fast ? clock_now(fdc_clock(f)) + NS_PER_S : f->sector_at + slot_time(f);
+    timer_at(fdc_clock(f), &f->execution, patience);
     fdc_move(f);
 }
 
@@ -391,7 +392,8 @@ static int64_t implied_seek(struct i82077 *f)
 void fdc_transfer(struct i82077 *f)
 {
     begin(f);
-    f->c = f->command[2], f->h = f->command[3], f->r = f->command[4], f->n = f->command[5], f->eot = f->command[6];
+    f->c = f->command[2], f->h = f->command[3], f->r = f->command[4], f->n = f->command[5];
+    f->eot = f->command[6];
     if (fdc_code(f) == CMD_VERIFY)
         f->count = f->command[8];               /* SC, when EC is set */
     wait_sector(f, fdc_code(f) == CMD_READ_TRACK ? 1 : f->r, implied_seek(f));

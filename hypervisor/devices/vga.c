@@ -34,10 +34,10 @@ struct vga_timing vga_timing(const struct vga *v)
 {
     struct vga_timing t = { .clock = (v->misc >> 2 & 3) == 1 ? 28322000 : 25175000,
                             .dots = v->sequencer[SR_CLOCKING] & SR_CLOCKING_8DOT ? 8 : 9 };
-    if (vga_vbe_on(v))                          /* 60 pictures a second, with the margins of an ordinary monitor */
-        return (struct vga_timing){ .clock = 60ll * (v->vbe[VBE_XRES] + 160) * (v->vbe[VBE_YRES] + 45), .dots = 1,
-            .htotal = v->vbe[VBE_XRES] + 160u, .hdisplay = v->vbe[VBE_XRES], .vtotal = v->vbe[VBE_YRES] + 45u,
-            .vdisplay = v->vbe[VBE_YRES], .vsync_start = v->vbe[VBE_YRES] + 10u, .vsync_end = v->vbe[VBE_YRES] + 12u };
+    uint32_t x = v->vbe[VBE_XRES], y = v->vbe[VBE_YRES];
+    if (vga_vbe_on(v))                          /* 60 pictures a second, with an ordinary monitor's margins */
+        return (struct vga_timing){ .clock = 60ll * (x + 160) * (y + 45), .dots = 1, .htotal = x + 160, .hdisplay = x,
+            .vtotal = y + 45, .vdisplay = y, .vsync_start = y + 10, .vsync_end = y + 12 };
     if (v->sequencer[SR_CLOCKING] & SR_CLOCKING_HALF)
         t.dots *= 2;
     t.htotal = v->crtc[CR_HTOTAL] + 5u;
@@ -81,7 +81,8 @@ static uint8_t input_status1(const struct vga *v)
     int64_t clocks = vga_clocks(v, &t) % ((int64_t)t.htotal * t.vtotal);
     uint32_t line = (uint32_t)(clocks / t.htotal), column = (uint32_t)(clocks % t.htotal);
     bool retrace = line >= t.vsync_start ? line < t.vsync_end : line + t.vtotal < t.vsync_end;
-    return (uint8_t)((line >= t.vdisplay || column >= t.hdisplay ? STATUS1_BLANK : 0) | (retrace ? STATUS1_RETRACE : 0));
+    bool blank = line >= t.vdisplay || column >= t.hdisplay;
+    return (uint8_t)((blank ? STATUS1_BLANK : 0) | (retrace ? STATUS1_RETRACE : 0));
 }
 
 /* The address counter is loaded from the start address registers at vertical retrace, so writes between show
@@ -158,7 +159,7 @@ uint64_t vga_port_read(struct vga *v, uint16_t port)
     case 0x3b4: case 0x3d4: return v->crtc_index;
     case 0x3b5: case 0x3d5: return crtc_read(v);
     case 0x3ba: case 0x3da:
-        v->attribute_data = false;              /* reading input status 1 sets the flip-flop to index [VGA-TRM] */
+        v->attribute_data = false;              /* a read sets the flip-flop to index [VGA-TRM] */
         return input_status1(v);
     default: return 0xff;
     }
@@ -199,7 +200,7 @@ static void crtc_write(struct vga *v, uint8_t value)
     if (reg >= CR_COUNT)
         return;
     if (reg <= CR_OVERFLOW && (v->crtc[CR_VSYNC_END] & CR_VSYNC_END_PROTECT)) {
-        if (reg == CR_OVERFLOW)                 /* but for line compare bit 8 [VGA-TRM, Vertical Retrace End, bit 7] */
+        if (reg == CR_OVERFLOW)                 /* but for line compare bit 8 [VGA-TRM, Vertical Retrace End] */
             v->crtc[reg] = (v->crtc[reg] & ~0x10) | (value & 0x10);
         return;
     }
@@ -416,10 +417,10 @@ const struct state_field vga_state[] = {
     FIELD(struct vga, crtc_index), FIELD_ARRAY(struct vga, crtc),
     FIELD(struct vga, graphics_index), FIELD_ARRAY(struct vga, graphics),
     FIELD(struct vga, attribute_index), FIELD_ARRAY(struct vga, attribute), FIELD(struct vga, attribute_data),
-    FIELD(struct vga, pel_mask), FIELD(struct vga, dac_write), FIELD(struct vga, dac_read), FIELD(struct vga, dac_state),
-    FIELD(struct vga, dac_component), FIELD_ARRAY(struct vga, dac_latch), FIELD_ARRAY(struct vga, dac),
-    FIELD(struct vga, latch), FIELD(struct vga, start), FIELD(struct vga, start_waits), FIELD(struct vga, start_at),
-    FIELD(struct vga, retrace_pending), FIELD(struct vga, retrace),
+    FIELD(struct vga, pel_mask), FIELD(struct vga, dac_write), FIELD(struct vga, dac_read),
+    FIELD(struct vga, dac_state), FIELD(struct vga, dac_component), FIELD_ARRAY(struct vga, dac_latch), FIELD_ARRAY(struct vga, dac),
+    FIELD(struct vga, latch), FIELD(struct vga, start), FIELD(struct vga, start_waits),
+    FIELD(struct vga, start_at), FIELD(struct vga, retrace_pending), FIELD(struct vga, retrace),
     FIELD_ARRAY(struct vga, vbe), FIELD(struct vga, vbe_index), FIELD_BYTES(struct vga, memory), END
 };
 

@@ -28,7 +28,9 @@ static void vbe_mode(const struct vga *v, struct vga_mode *m)
 {
     unsigned bpp = v->vbe[VBE_BPP], x = v->vbe[VBE_X_OFFSET], width = v->vbe[VBE_VIRT_WIDTH];
     unsigned bytes = (bpp + 7) / 8;
-    m->kind = bpp == 4 ? VBE_PLANAR : bpp == 8 ? VBE_8 : bpp == 15 ? VBE_15 : bpp == 16 ? VBE_16 : bpp == 24 ? VBE_24 : VBE_32;
+    static const uint8_t kinds[33] = { [4] = VBE_PLANAR, [8] = VBE_8, [15] = VBE_15, [16] = VBE_16, [24] = VBE_24,
+                                       [32] = VBE_32 };
+    m->kind = kinds[bpp];                       /* one of these while the interface is enabled */
     m->width = v->vbe[VBE_XRES];
     m->height = v->vbe[VBE_YRES];
     m->repeat = 1;
@@ -78,7 +80,8 @@ static void vga_registers_mode(const struct vga *v, struct vga_mode *m)
     m->count_shift = cr[CR_UNDERLINE] & CR_UNDERLINE_COUNT4 ? 2 : cr[CR_MODE] & CR_MODE_COUNT2 ? 1 : 0;
     m->start = v->start;
     m->offset = cr[CR_OFFSET] * 2;
-    m->line_compare = (uint16_t)(cr[CR_LINE_COMPARE] | (cr[CR_OVERFLOW] & 0x10) << 4 | (cr[CR_MAX_SCAN] & 0x40) << 3);
+    m->line_compare = (uint16_t)(cr[CR_LINE_COMPARE] | (cr[CR_OVERFLOW] & 0x10) << 4 |
+                                 (cr[CR_MAX_SCAN] & 0x40) << 3);
     /* plane 3 blinks in graphics modes that ask for it, at the rate of characters */
     m->blink = m->kind == VGA_PLANAR && (m->attribute_mode & AR_MODE_BLINK) && (vga_frame(v) & 16);
 }
@@ -110,7 +113,8 @@ static uint32_t dac_colour(const struct vga *v, uint8_t index)
 /* From a pixel to the converter: plane enable, palette, colour select [VGA-TRM, Color Select register] */
 static uint8_t attribute_index(const struct vga *v, unsigned pixel)
 {
-    uint8_t select = v->attribute[AR_COLOUR_SELECT], index = v->attribute[pixel & v->attribute[AR_PLANES] & 15];
+    uint8_t select = v->attribute[AR_COLOUR_SELECT];
+    uint8_t index = v->attribute[pixel & v->attribute[AR_PLANES] & 15];
     if (v->attribute[AR_MODE] & AR_MODE_P54S)
         index = (uint8_t)((index & 15) | (select & 3) << 4);
     return (uint8_t)(index | (select & 12) << 4);
@@ -121,7 +125,8 @@ static void colours_of(const struct vga *v, const struct vga_mode *m, uint32_t *
     bool direct = m->kind == VGA_BYTES || m->kind == VBE_8;
     uint8_t planes = m->kind == VBE_8 ? 0xff : (uint8_t)((v->attribute[AR_PLANES] & 15) * 0x11);
     for (unsigned n = 0; n < 256; n++)
-        colours[n] = direct ? dac_colour(v, (uint8_t)(n & planes)) : n < 16 ? dac_colour(v, attribute_index(v, n)) : 0;
+        colours[n] = direct ? dac_colour(v, (uint8_t)(n & planes)) :
+                     n < 16 ? dac_colour(v, attribute_index(v, n)) : 0;
 }
 
 /* --- the CRT controller's walk -------------------------------------------------------------------------- */
@@ -210,7 +215,8 @@ static uint32_t cell_of(const struct vga *v, const struct vga_mode *m, const str
 
 /* Did a row of cells change since it was drawn? Remembers it as drawn. Too tall or wide a screen is always
  * drawn. */
-static bool row_changed(struct vga *v, const struct vga_mode *m, const struct beam *b, const struct cursor *cursor)
+static bool row_changed(struct vga *v, const struct vga_mode *m, const struct beam *b,
+                        const struct cursor *cursor)
 {
     bool changed = false;
     if (b->row >= VGA_SHADOW_ROWS)
@@ -234,8 +240,8 @@ static void font_bases(const struct vga_mode *m, uint32_t bases[2])
     bases[1] = extended ? a * 0x2000 : 0;
 }
 
-static void text_line(const struct vga *v, const struct vga_mode *m, const struct beam *b, const struct cursor *cursor,
-                      uint8_t *dots)
+static void text_line(const struct vga *v, const struct vga_mode *m, const struct beam *b,
+                      const struct cursor *cursor, uint8_t *dots)
 {
     uint32_t bases[2];
     font_bases(m, bases);
@@ -244,7 +250,7 @@ static void text_line(const struct vga *v, const struct vga_mode *m, const struc
         uint8_t code = (uint8_t)cell, attribute = (uint8_t)(cell >> 8), fore = attribute & 15;
         uint8_t back = m->attribute_mode & AR_MODE_BLINK ? attribute >> 4 & 7 : attribute >> 4;
         unsigned glyph = v->words[(bases[attribute >> 3 & 1] + code * 32u + b->scan) & 0xffff] >> 15 & 0x1fe;
-        /* the ninth dot repeats the eighth in the line drawing characters [VGA-TRM, Attribute Mode Control bit 2] */
+        /* line drawing characters repeat the eighth dot [VGA-TRM, Attribute Mode Control, bit 2] */
         if ((m->attribute_mode & AR_MODE_LINE_GRAPHICS) && (code & 0xe0) == 0xc0)
             glyph |= glyph >> 1 & 1;
         if (cell & CELL_HIDDEN)
@@ -267,7 +273,8 @@ static uint64_t bits_spread(uint32_t byte)
 
 static uint64_t planar_dots(uint32_t word)
 {
-    return bits_spread(word) | bits_spread(word >> 8) << 1 | bits_spread(word >> 16) << 2 | bits_spread(word >> 24) << 3;
+    return bits_spread(word) | bits_spread(word >> 8) << 1 | bits_spread(word >> 16) << 2 |
+           bits_spread(word >> 24) << 3;
 }
 
 /* Pairs of bits, four pixels from the even planes, then four from the odd ones: CGA's four colours [VGA-TRM,
@@ -344,7 +351,8 @@ static void vbe_true_line(const struct vga *v, const struct vga_mode *m, unsigne
             out[x] = p[3 * x] | (uint32_t)p[3 * x + 1] << 8 | (uint32_t)p[3 * x + 2] << 16;
         } else {
             unsigned w = le16_get(p + 2 * x);
-            out[x] = m->kind == VBE_16 ? rgb(w >> 11, w >> 5 & 63, w & 31, 6) : rgb(w >> 10 & 31, w >> 5 & 31, w & 31, 5);
+            out[x] = m->kind == VBE_16 ? rgb(w >> 11, w >> 5 & 63, w & 31, 6) :
+                                         rgb(w >> 10 & 31, w >> 5 & 31, w & 31, 5);
         }
 }
 
@@ -384,8 +392,9 @@ static bool range_dirty(const struct vga *v, uint64_t first, uint64_t last)
 static bool line_dirty(const struct vga *v, const struct vga_mode *m, const struct beam *b, unsigned y)
 {
     if (m->kind >= VBE_PLANAR) {
-        uint64_t scale = m->kind == VBE_PLANAR ? 4 : 1, first = (m->vbe_start + (uint64_t)y * m->vbe_stride) * scale;
-        return range_dirty(v, first, first + (m->kind == VBE_PLANAR ? m->columns * 4u + 3 : m->vbe_stride - 1));
+        bool planar = m->kind == VBE_PLANAR;
+        uint64_t first = (m->vbe_start + (uint64_t)y * m->vbe_stride) * (planar ? 4 : 1);
+        return range_dirty(v, first, first + (planar ? m->columns * 4u + 3 : m->vbe_stride - 1));
     }
     uint32_t first = column_address(m, b, 0), last = column_address(m, b, m->columns);
     if (first <= last)
@@ -408,7 +417,8 @@ static void collect_linear(struct vga *v, const struct vga_mode *m)
     if (m->kind >= VBE_PLANAR) {
         uint64_t scale = m->kind == VBE_PLANAR ? 4 : 1;
         first = align_down(m->vbe_start * scale, PAGE);
-        end = MIN(align_up((m->vbe_start + (uint64_t)m->height * m->vbe_stride) * scale, PAGE), v->memory.length);
+        end = align_up((m->vbe_start + (uint64_t)m->height * m->vbe_stride) * scale, PAGE);
+        end = MIN(end, v->memory.length);
     }
     for (uint64_t at = first; at < end; at += PAGE)
         if (space_dirty_get_clear(v->linear, at, PAGE)) {
@@ -426,15 +436,15 @@ static void run_flush(struct vga *v, const struct vga_mode *m, struct run *run, 
         return;
     struct rect r = { 0, (uint16_t)run->first, m->width, (uint16_t)run->count };
     if (m->kind == VBE_32)
-        draw(ui, (const uint32_t *)(v->memory.bytes + m->vbe_start + (size_t)run->first * m->vbe_stride), m->vbe_stride / 4, r);
+        draw(ui, v->words + (m->vbe_start + (size_t)run->first * m->vbe_stride) / 4, m->vbe_stride / 4, r);
     else
         draw(ui, v->picture + (size_t)run->first * m->width, m->width, r);
     run->count = 0;
 }
 
 /* Lines that changed, or all. With `keep` nothing is remembered as drawn. */
-static void draw_lines(struct vga *v, const struct vga_mode *m, const uint32_t *colours, bool all, bool keep, draw_fn *draw,
-                       void *ui)
+static void draw_lines(struct vga *v, const struct vga_mode *m, const uint32_t *colours, bool all, bool keep,
+                       draw_fn *draw, void *ui)
 {
     struct beam b = beam_start(m);
     struct cursor cursor = { 0 };

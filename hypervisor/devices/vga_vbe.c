@@ -29,15 +29,16 @@ static bool depth_exists(unsigned bpp)
 static bool mode_fits(const struct vga *v)
 {
     unsigned x = v->vbe[VBE_XRES], y = v->vbe[VBE_YRES];
-    return x >= 8 && y && x <= VBE_MAX_XRES && y <= VBE_MAX_YRES && x % 8 == 0 && depth_exists(v->vbe[VBE_BPP]) &&
-           lines_of(v, x) >= y;
+    return x >= 8 && y && x <= VBE_MAX_XRES && y <= VBE_MAX_YRES && x % 8 == 0 &&
+           depth_exists(v->vbe[VBE_BPP]) && lines_of(v, x) >= y;
 }
 
 /* Enabling with NOCLEAR unset clears the screen; the window starts at the top left. */
 static void enable(struct vga *v, uint16_t value)
 {
     if (!mode_fits(v)) {
-        log_device(v->dev, LOG_GUEST, "no mode of %u x %u, %u bits", v->vbe[VBE_XRES], v->vbe[VBE_YRES], v->vbe[VBE_BPP]);
+        log_device(v->dev, LOG_GUEST, "no mode of %u x %u, %u bits", v->vbe[VBE_XRES], v->vbe[VBE_YRES],
+                   v->vbe[VBE_BPP]);
         return;
     }
     v->vbe[VBE_ENABLE] |= VBE_ENABLED;
@@ -59,7 +60,8 @@ static void dac_width(struct vga *v, bool eight)
 static void enable_write(struct vga *v, uint16_t value)
 {
     uint16_t old = v->vbe[VBE_ENABLE];
-    v->vbe[VBE_ENABLE] = (uint16_t)((old & VBE_ENABLED) | (value & (VBE_GETCAPS | VBE_8BIT_DAC | VBE_LFB | VBE_NOCLEAR)));
+    uint16_t plain = VBE_GETCAPS | VBE_8BIT_DAC | VBE_LFB | VBE_NOCLEAR;
+    v->vbe[VBE_ENABLE] = (uint16_t)((old & VBE_ENABLED) | (value & plain));
     if ((old ^ value) & VBE_8BIT_DAC)
         dac_width(v, value & VBE_8BIT_DAC);
     if (!(value & VBE_ENABLED))
