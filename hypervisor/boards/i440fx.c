@@ -320,7 +320,13 @@ bool i440fx_add_cpu(struct board *b, const char *engine_name, struct error *err)
         return false;
     if (p->count > 1)
         return error_set(err, EINVAL, "cpu.count is %u, but this board has one socket; set it to 1", p->count);
-    struct device *dev = add(b, "cpu", "cpu0", err, "model=%s,features=%s,clock=%llu,cpuid-max=%u", p->model, p->features,
+    char features[256];                         /* commas separate the device's options: blanks serve as well */
+    bool firmware = !b->config->firmware && !*b->machine_profile.firmware;
+    /* QUIRK(386-seabios): this firmware executes BSWAP and WBINVD, which came with the 486 */
+    snprintf(features, sizeof(features), "%s%s", firmware && !strcmp(p->model, "386") ? "+bswap " : "", p->features);
+    for (char *comma = features; (comma = strchr(comma, ','));)
+        *comma = ' ';
+    struct device *dev = add(b, "cpu", "cpu0", err, "model=%s,features=%s,clock=%llu,cpuid-max=%u", p->model, features,
                              (unsigned long long)p->clock, p->cpuid_max);
     if (!dev)
         return false;

@@ -22,7 +22,7 @@ struct cpu_model {
 
 #define F(name) (1ull << HAS_##name)
 #define SET_386 (F(386) | F(FPU))
-#define SET_486SX (F(386) | F(486))
+#define SET_486SX (F(386) | F(486) | F(BSWAP))      /* BSWAP and WBINVD: the two that a 386 may be lent for its firmware */
 #define SET_486 (SET_486SX | F(FPU))
 #define SET_586 (SET_486 | F(CPUID) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(MCE) | F(CX8))
 #define SET_686 (SET_586 | F(PAE) | F(APIC) | F(SEP) | F(MTRR) | F(PGE) | F(CMOV) | F(PMC) | F(UD2))
@@ -50,7 +50,7 @@ static const struct { const char *name; uint8_t feature; int8_t edx; } feature_n
     { "sep", HAS_SEP, 11 }, { "mtrr", HAS_MTRR, 12 }, { "pge", HAS_PGE, 13 }, { "cmov", HAS_CMOV, 15 }, { "pat", HAS_PAT, 16 },
     { "pse36", HAS_PSE36, 17 }, { "clfsh", HAS_CLFSH, 19 }, { "mmx", HAS_MMX, 23 }, { "fxsr", HAS_FXSR, 24 },
     { "sse", HAS_SSE, 25 }, { "sse2", HAS_SSE2, 26 }, { "cpuid", HAS_CPUID, -1 }, { "pmc", HAS_PMC, -1 },
-    { "prefetch", HAS_PREFETCH, -1 },
+    { "prefetch", HAS_PREFETCH, -1 }, { "bswap", HAS_BSWAP, -1 },
 };
 enum { EDX_MCA = 1 << 14, EDX_SELF_SNOOP = 1 << 27 };
 
