@@ -66,6 +66,9 @@ void machine_free(struct machine *m)
     if (m->board_stop)
         m->board_stop(m);
     loop_drain(m->loop);
+    for (unsigned i = 0; m->cpu_ops && m->cpu_ops->detach && i < m->cpu_count; i++)
+        m->cpu_ops->detach(m->cpus[i]);
+    m->cpu_ops = NULL;
     for (struct device *d = m->devices, *next; d; d = next) {
         next = d->next;
         if (d->class->free)

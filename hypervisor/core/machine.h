@@ -54,6 +54,7 @@ struct machine_cpu_ops {
     bool (*wants_run)(struct device *cpu);                      /* halted, but an interrupt is waiting */
     uint64_t (*instructions)(struct device *cpu);               /* executed so far, exact at exits */
     void (*init_reset)(struct device *cpu);                     /* the INIT pin */
+    void (*detach)(struct device *cpu);                         /* the machine ends: the engine lets go */
 };
 
 /* An empty machine: spaces, clock, lock. Boards fill it. */

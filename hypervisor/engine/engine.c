@@ -42,6 +42,14 @@ static void init_reset(struct device *d)
     cpu_pend(cpu_of(d), PENDING_INIT);
 }
 
+static void detach(struct device *d)
+{
+    struct cpu *c = cpu_of(d);
+    if (c->engine)
+        c->engine->detach(c);
+}
+
 const struct machine_cpu_ops engine_cpu_ops = {
     .run = run, .kick = kick, .wants_run = wants_run, .instructions = instructions, .init_reset = init_reset,
+    .detach = detach,
 };
