@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 16 * QCOW2_WRITER_CLUSTER, LEVEL = 6, THREADS_MOST = 8, INSPECT_SECONDS = 300 };
+enum { CHUNK = 16 * QCOW2_WRITER_CLUSTER, LEVEL = 4, THREADS_MOST = 8, INSPECT_SECONDS = 300 };
 
 struct import {
     const struct import_options *o; struct import_result *r;
@@ -149,6 +149,8 @@ static void look_deeper(struct import *i, const char *image, const char *format)
     else if (i->table.damaged)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: the partition table is damaged and could make it "
                  "hang");
+    else if (i->table.kind == TABLE_NONE)
+        snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: there is no partition table and no file system");
     else
         r->inspected = inspect_guestfs(image, format, seconds, keep_waiting, i, &i->facts, &i->report, r->inspect_note);
 }

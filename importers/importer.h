@@ -22,7 +22,7 @@ struct import_options {
     bool dry_run;                               /* read, hash, look and choose; write nothing */
     bool no_inspect;                            /* do not start libguestfs; the light detectors still look */
     unsigned inspect_seconds;                   /* limit for libguestfs; 0: 300 */
-    int level;                                  /* zlib 1..9; 0: the default */
+    int level;                                  /* zlib 1..9; 0: 4, within 2 % of the size that 6 gives in two thirds of its time */
     unsigned threads;                           /* compressors; 0: one a CPU, at most 8 */
     void (*progress)(void *ui, const struct import_progress *);     /* about four times a second; may be NULL */
     void *ui;
