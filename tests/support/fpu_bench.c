@@ -110,6 +110,15 @@ int fpu_bench_step(struct fpu_bench *b, const uint8_t *bytes, unsigned length, u
     return finished ? RAN : STALLED;
 }
 
+/* Flags that something else may have left in the host's x87: the handlers must not take them for the guest's. */
+static void host_flags(unsigned flags)
+{
+    uint32_t environment[7];
+    asm volatile("fnstenv %0" : "=m"(environment));
+    environment[1] = (environment[1] & ~(uint32_t)FPU_EXCEPTIONS) | (flags & FPU_EXCEPTIONS);
+    asm volatile("fldenv %0" : : "m"(environment));
+}
+
 void fpu_bench_guest(struct fpu_bench *b, const uint8_t *bytes, unsigned length, struct fpu_state *s, bool memory)
 {
     struct cpu *c = fpu_bench_cpu(b);
@@ -120,7 +129,9 @@ void fpu_bench_guest(struct fpu_bench *b, const uint8_t *bytes, unsigned length,
     c->gpr[ECX] = (uint32_t)s->ecx;
     c->gpr[EDX] = (uint32_t)s->edx;
     cpu_set_arith(c, (uint32_t)s->flags);
+    host_flags((unsigned)(s->ecx ^ s->eax >> 7));
     s->vector = fpu_bench_step(b, bytes, length, MODE_CODE32 | MODE_STACK32 | MODE_PROTECTED);
+    host_flags(0);
     memcpy(s->memory, b->page, sizeof s->memory);
     fpu_save_fx(c, s->fx);
     memcpy(s->fx + FXSAVE_LEGACY, c->xmm, sizeof c->xmm);

@@ -45,7 +45,7 @@ void binary(struct cpu *c, const struct insn *i, unsigned dst, unsigned src, hos
         }
         return;
     }
-    HOST_RUN(c, sw, op(&r, fpu_st(f, dst), fpu_st(f, src), f->control));
+    HOST_RUN(c, sw, op(&r, fpu_st(f, dst), fpu_st(f, src), run_control));
     *fpu_st(f, dst) = r;
     fpu_flags(c, sw, FPU_C1);
     if (pop && !fpu_stopped(c, sw, FPU_BEFORE))
@@ -66,7 +66,7 @@ void exec_##NAME(struct cpu *c, const struct insn *i) \
         if (unlikely(!fpu_valid(f, 0))) { \
             if (fpu_stack_fault(c, false)) fpu_set_indefinite(c, 0); \
         } else { \
-            HOST_RUN(c, sw, host(&r, fpu_st(f, 0), v, f->control)); \
+            HOST_RUN(c, sw, host(&r, fpu_st(f, 0), v, run_control)); \
             *fpu_st(f, 0) = r; \
             fpu_flags(c, sw, FPU_C1); \
         } \
@@ -170,7 +170,7 @@ void compare(struct cpu *c, const struct insn *i, unsigned src, host_compare_fn 
         compare_empty(c, pops);
         return;
     }
-    HOST_RUN(c, sw, op(fpu_st(f, 0), fpu_st(f, src), f->control));
+    HOST_RUN(c, sw, op(fpu_st(f, 0), fpu_st(f, src), run_control));
     compare_done(c, sw, pops);
 }
 
@@ -201,7 +201,7 @@ void exec_##NAME(struct cpu *c, const struct insn *i) \
     if (unlikely(!fpu_valid(f, 0))) { \
         compare_empty(c, pops); \
     } else { \
-        HOST_RUN(c, sw, host(fpu_st(f, 0), v, f->control)); \
+        HOST_RUN(c, sw, host(fpu_st(f, 0), v, run_control)); \
         compare_done(c, sw, pops); \
     } \
     NEXT(c, i); \
@@ -227,7 +227,7 @@ void compare_flags(struct cpu *c, const struct insn *i, host_compare_fn *op, uns
             pops = 0;
         sw = UNORDERED;
     } else {
-        HOST_RUN(c, sw, op(fpu_st(f, 0), fpu_st(f, i->rm), f->control));
+        HOST_RUN(c, sw, op(fpu_st(f, 0), fpu_st(f, i->rm), run_control));
         fpu_flags(c, sw, 0);
         if (fpu_stopped(c, sw, FPU_BEFORE))
             pops = 0;

@@ -1,13 +1,14 @@
 /* How x87 handlers begin, call the host's x87, and end. Private to exec_fpu*.c.
  *
  * The arithmetic is the host's: operands are loaded as 80-bit values (which changes and reports nothing), the very instruction
- * runs under the guest's control word, masks included, and the result is read back. With a mask clear the host behaves as the
+ * runs under the guest's control word and the result is read back. With a mask clear the host behaves as the
  * guest's chip would (operand kept, or a scaled result) and would trap at its next waiting x87 instruction only: so FNSTSW
  * and, if ES is set, FNCLEX come first. Empty registers never reach the host: stack faults are decided here from fpu.tags.
  *
- * FNCLEX is slow, so host flags are left standing from one instruction to the next. HOST_RUN therefore
- *   - clears those that matter before it runs anything under a control word that unmasks something, and
- *   - runs the instruction again from clear flags when it shows a flag that the guest's status does not have yet.
+ * FNCLEX is slow, and so is a control word that unmasks something. So host flags are left standing from one instruction to the
+ * next, and HOST_RUN first runs everything masked. When that shows a flag that the guest's status does not have yet, or one
+ * that the guest has unmasked, it runs the instruction again, from clear flags and under the guest's own masks. An unmasked
+ * underflow is another condition than a masked one (a tiny result, be it exact): then there is no first run.
  *
  * Locals whose address is taken stand in a block (or inline function) of their own that ends before NEXT: only then can the
  * compiler make NEXT a tail call, and without it a loop of the guest's would eat the host's stack. */
@@ -104,15 +105,22 @@ static inline bool host_stale(const struct cpu *c)
     asm volatile("fnstsw %0" : "=a"(sw));
     return sw & FPU_EXCEPTIONS & ~(c->fpu.status & c->fpu.control);
 }
-/* Runs `call`, an expression that yields the status word, into sw. See the head of this file. */
+/* Runs `call`, an expression that yields the status word, with the control word run_control. See the head of this file. */
 #define HOST_RUN(c, sw, call) do { \
-    bool exact_ = (~(c)->fpu.control & FPU_EXCEPTIONS) != 0, clear_ = unlikely(exact_) && host_stale(c); \
+    uint16_t run_control = (c)->fpu.control | FPU_EXCEPTIONS; \
+    bool exact_ = !((c)->fpu.control & FPU_UE); \
+    if (unlikely(exact_)) { \
+        run_control = (c)->fpu.control; \
+        if (host_stale(c)) asm volatile("fnclex"); \
+    } \
     for (;;) { \
-        if (unlikely(clear_)) asm volatile("fnclex"); \
         (sw) = (call); \
-        if (likely(!((sw) & FPU_EXCEPTIONS & ~(c)->fpu.status)) || exact_) break; \
-        exact_ = clear_ = true; \
-    } } while (0)
+        if (likely(!((sw) & FPU_EXCEPTIONS & ~((c)->fpu.status & (c)->fpu.control))) || exact_) break; \
+        asm volatile("fnclex"); \
+        exact_ = true; \
+        run_control = (c)->fpu.control; \
+    } \
+    (void)run_control; } while (0)
 
 static const uint16_t host_control = FPU_CONTROL_INIT;         /* what the C ABI expects */
 #define HOST_CLOBBERS "st", "st(1)", "st(2)", "st(3)", "cc"

@@ -26,7 +26,7 @@ void unary(struct cpu *c, const struct insn *i, host_unary_fn *op, unsigned cond
             fpu_set_indefinite(c, 0);
         return;
     }
-    HOST_RUN(c, sw, op(&r, fpu_st(f, 0), f->control));
+    HOST_RUN(c, sw, op(&r, fpu_st(f, 0), run_control));
     *fpu_st(f, 0) = r;
     fpu_flags(c, sw, conditions);
 }
@@ -87,9 +87,9 @@ void exec_##NAME(struct cpu *c, const struct insn *i) \
     } \
     NEXT(c, i); \
 }
-BINARY(FSCALE, host_scale(&r, fpu_st(f, 0), fpu_st(f, 1), f->control), FPU_C1)
-BINARY(FPREM, host_prem(&r, fpu_st(f, 0), fpu_st(f, 1), f->control, f->status), FPU_CONDITIONS)
-BINARY(FPREM1, host_prem1(&r, fpu_st(f, 0), fpu_st(f, 1), f->control, f->status), FPU_CONDITIONS)
+BINARY(FSCALE, host_scale(&r, fpu_st(f, 0), fpu_st(f, 1), run_control), FPU_C1)
+BINARY(FPREM, host_prem(&r, fpu_st(f, 0), fpu_st(f, 1), run_control, f->status), FPU_CONDITIONS)
+BINARY(FPREM1, host_prem1(&r, fpu_st(f, 0), fpu_st(f, 1), run_control, f->status), FPU_CONDITIONS)
 
 /* --- those that pop or push --------------------------------------------------------------------------------------- */
 HOST_WALK(host_patan, "fpatan")
@@ -116,7 +116,7 @@ void binary_pop(struct cpu *c, const struct insn *i, host_walk_fn *op)
         }
         return;
     }
-    HOST_RUN(c, sw, op(r, &depth, fpu_st(f, 0), fpu_st(f, 1), f->control));
+    HOST_RUN(c, sw, op(r, &depth, fpu_st(f, 0), fpu_st(f, 1), run_control));
     if (depth == 1) {
         fpu_pop(f);
         *fpu_st(f, 0) = r[0];
@@ -140,7 +140,7 @@ void unary_push(struct cpu *c, const struct insn *i, host_walk_fn *op, unsigned 
         }
         return;
     }
-    HOST_RUN(c, sw, op(r, &depth, fpu_st(f, 0), &zero, f->control));
+    HOST_RUN(c, sw, op(r, &depth, fpu_st(f, 0), &zero, run_control));
     if (depth == 3) {
         *fpu_st(f, 0) = r[1];
         fpu_push(f, &r[0]);

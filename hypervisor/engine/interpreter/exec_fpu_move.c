@@ -206,7 +206,7 @@ void exec_##NAME(struct cpu *c, const struct insn *i) \
             fpu_record_memory(c, i, offset); \
             if (fpu_stack_fault(c, false) && (pops)) fpu_pop(f); \
         } else { \
-            HOST_RUN(c, sw, host(&v, fpu_st(f, 0), f->control)); \
+            HOST_RUN(c, sw, host(&v, fpu_st(f, 0), run_control)); \
             bool stopped = (sw & ~f->control & (stops)) != 0; \
             if (likely(!stopped)) write; \
             fpu_record_memory(c, i, offset); \
