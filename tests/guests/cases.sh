@@ -10,17 +10,35 @@ freedos_dir() {
     boot --floppy $corpus/freedos/freedos-boot-1440.img --until 'A:\>' --type 'dir\n' --until 'KERNEL   SYS' --until 'bytes free' --for 90
 }
 
+# The steps from power-on to the prompt of the second floppy, with HIMEM and EMM386 (so DOS runs in V86 mode).
+std() { boot --until 'HIGH[Y,N]' --key y --until 'HIMEM.EXE /VERBOSE[Y,N]' --key y --until 'EMM386.EXE /VERBOSE[Y,N]' --key y \
+    --until 'UMBPCI.SYS[Y,N]' --key n --until 'A:\>' "$@"; }
+
 # EDIT is opened, a text is typed and saved; TYPE reads it back, and so does mtools from the floppy file.
 freedos_edit() {
     need $corpus/freedos/freedos-std-1440.img
     cp $corpus/freedos/freedos-std-1440.img $work/edit.img
     chmod u+w $work/edit.img
-    boot --floppy $work/edit.img,rw --until 'Y,N' --key y --until 'A:\>' --type 'edit note.txt\n' --until 'File' \
-        --type 'Holdover was here' --key alt-f --until 'Save' --key s --until 'A:\>' --for 200 --screenshot $work/edit-failed.png ||
-        boot --floppy $work/edit.img,rw --until 'Y,N' --key y --until 'A:\>' --type 'edit note.txt\n' --until 'File' \
-            --type 'Holdover was here' --key alt-f --until 'Save' --key s --key alt-f --key x --until 'A:\>' \
-            --type 'type note.txt\n' --until 'Holdover was here' --for 200 --screenshot $work/edit.png
+    std --floppy $work/edit.img,rw --type '\\fdos\\edit note.txt\n' --until 'FreeDOS Edit' --until 'note.txt' \
+        --type 'Holdover was here' --until 'Holdover was here' --key alt-f --until 'Save as' --key s --until 'Line:0' \
+        --key alt-f --until 'Save as' --key x --until 'A:\>' --type 'type note.txt\n' --until 'Holdover was here' --for 200 --screenshot $work/edit.png
     mtype -i $work/edit.img ::NOTE.TXT | grep 'Holdover was here'
+}
+
+# A hard disk is partitioned, formatted and given a system in the guest, booted from, imported, and booted from again.
+freedos_disk() {
+    need $corpus/freedos/freedos-std-1440.img
+    truncate -s 64M $work/dos.raw
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/dos.raw,rw --type '\\fdos\\fdisk /pri:60 1\n' --until 'A:\>' \
+        --type '\\fdos\\fdisk /activate:1 1\n' --until 'A:\>' --for 100 --screenshot $work/fdisk.png
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/dos.raw,rw --type '\\fdos\\format c: /u\n' --until 'YES' --type 'YES\n' \
+        --until 'volume label' --type 'OLD\n' --until 'A:\>' --type 'sys c:\n' --until 'System transferred' --until 'A:\>' --for 200 --screenshot $work/sys.png
+    $holdover import $work/dos.raw --name dos
+    image_ok $HOLDOVER_HOME/dos/disk0.qcow2
+    $holdover run dos --headless --until 'C:\>' --for 100 --screenshot $work/dos.png
+    $holdover export dos --format raw -o $work/dos-export.raw
+    cmp $work/dos.raw $work/dos-export.raw
+    $holdover remove dos </dev/null
 }
 
 linux_686() {
@@ -56,7 +74,7 @@ memtest() {
 
 invaders() {
     prepare invaders
-    boot --kernel $O/guests/invaders --until 'INVADERS' --for 100 --screenshot $work/invaders.png
+    boot --kernel $O/guests/invaders --until '-*--' --for 100 --screenshot $work/invaders.png
 }
 
 # The main job: import, boot to the login, the application, a clean stop; the image is sound and the export equals the source.
