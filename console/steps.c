@@ -56,6 +56,9 @@ void steps_advance(struct session *s)
 
 /* --- stop ------------------------------------------------------------------------------------------------------------ */
 
+/* How long the power button alone may take before hands are laid on the keyboard. */
+#define BUTTON_NS (20 * NS_PER_S)
+
 static bool has_button(const struct session *s)
 {
     const char *acpi = profile_get(s->profile, "machine", "acpi");
@@ -92,7 +95,7 @@ bool session_stop(struct session *s, struct error *err)
     if (button) {
         session_power_button(s);
         s->stopping = hands ? STOPPING_BUTTON : STOPPING_WAIT;
-        s->stop_next = hands ? now + timeout / 3 : s->stop_deadline;
+        s->stop_next = hands ? now + MIN(timeout / 3, BUTTON_NS) : s->stop_deadline;
     } else {
         s->stopping = STOPPING_BUTTON;
         s->stop_next = now;

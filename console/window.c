@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { FRAME_NS = 16000000, SECOND_NS = 1000000000, BUSY_NS = 120000000, LEAST_W = 480, LEAST_H = 360, ZOOM_MAX = 16 };
+enum { FRAME_NS = 16000000, SECOND_NS = 1000000000, BUSY_NS = 120000000, LEAST_W = 480, LEAST_H = 360, ZOOM_MAX = 16,
+       LOAD_STEP = 2, GL_RENDERER_NAME = 0x1f01 };
 static const int64_t notice_ns = 8ll * SECOND_NS;
 
 /* --- layout ---------------------------------------------------------------------------------------------------------- */
@@ -145,21 +146,23 @@ static const char *hint(struct window *w)
     return window_absolute(w) ? "Ctrl+Alt+M: menu" : "click the picture to capture the mouse";
 }
 
-static void draw_bars(struct window *w)
+static void draw_top(struct window *w, int width)
 {
-    int width, height, y, x;
-    char load[32];
-    const char *right = hint(w);
+    int x = 8 + 6 * UI_CELL_W, y = (UI_BAR_H - UI_CELL_H) / 2 + 1;
 
-    SDL_GetRendererOutputSize(w->renderer, &width, &height);
-    y = height - UI_BAR_H + (UI_BAR_H - UI_CELL_H) / 2 + 1;
     ui_box(&w->ui, (SDL_Rect){ 0, 0, width, UI_BAR_H }, UI_BACK);
-    ui_box(&w->ui, (SDL_Rect){ 0, height - UI_BAR_H, width, UI_BAR_H }, UI_BACK);
-    ui_text(&w->ui, 8, (UI_BAR_H - UI_CELL_H) / 2 + 1, UI_INK, "Menu", 4);
-    x = 8 + 6 * UI_CELL_W;
-    ui_text(&w->ui, x, (UI_BAR_H - UI_CELL_H) / 2 + 1, UI_DIM, w->notice_until ? w->notice : w->session->name,
-            MAX(0, (width - x) / UI_CELL_W));
+    ui_text(&w->ui, 8, y, UI_INK, "Menu", 4);
+    ui_text(&w->ui, x, y, UI_DIM, w->notice_until ? w->notice : w->session->name, MAX(0, (width - x) / UI_CELL_W));
+}
+
+static void draw_bottom(struct window *w, int width, int height)
+{
+    int y = height - UI_BAR_H + (UI_BAR_H - UI_CELL_H) / 2 + 1, x;
+    const char *right = hint(w);
+    char load[32];
+
     snprintf(load, sizeof(load), "load %u%%", w->load);
+    ui_box(&w->ui, (SDL_Rect){ 0, height - UI_BAR_H, width, UI_BAR_H }, UI_BACK);
     ui_box(&w->ui, (SDL_Rect){ 8, y + 1, 12, 12 }, w->busy_until ? UI_BUSY : UI_PANEL);
     x = ui_text(&w->ui, 28, y, w->busy_until ? UI_INK : UI_DIM, "disk", 4) + UI_CELL_W;
     x = ui_text(&w->ui, x, y, UI_DIM, load, 12);
@@ -191,8 +194,10 @@ static void update_status(struct window *w, int64_t now)
     if (now - w->second >= SECOND_NS) {
         double cpu = cpu_seconds(), part = (cpu - w->cpu_seconds) / ((double)(now - w->second) / 1e9);
         unsigned load = (unsigned)(part * 100 + 0.5);
-        w->dirty |= load != w->load;
-        w->load = load;
+        if (load > w->load + LOAD_STEP || load + LOAD_STEP < w->load) {     /* small changes are not worth a new picture */
+            w->load = load;
+            w->dirty = true;
+        }
         w->cpu_seconds = cpu;
         w->second = now;
     }
@@ -237,6 +242,31 @@ static void window_start_settings(struct window *w)
     property_free(profile_window_properties, &settings);
 }
 
+/* Is OpenGL itself done by the processor? Then SDL's own drawing costs a third of it. */
+static bool software_gl(void)
+{
+    const char *(*get_string)(unsigned) = NULL;
+    const char *name;
+
+    if (SDL_GL_GetCurrentContext())
+        get_string = (const char *(*)(unsigned))(uintptr_t)SDL_GL_GetProcAddress("glGetString");
+    name = get_string ? get_string(GL_RENDERER_NAME) : NULL;
+    return name && (strstr(name, "llvmpipe") || strstr(name, "softpipe"));
+}
+
+static void renderer_open(struct window *w)
+{
+    w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_TARGETTEXTURE);
+    if (w->renderer && software_gl()) {
+        SDL_DestroyRenderer(w->renderer);
+        w->renderer = NULL;
+    }
+    if (w->renderer)
+        return;
+    SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
+    w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
+}
+
 struct window *window_open(struct session *s, struct error *err)
 {
     struct window *w = calloc(1, sizeof(*w));
@@ -257,9 +287,7 @@ struct window *window_open(struct session *s, struct error *err)
     w->window = SDL_CreateWindow(w->title, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720, 540 + 2 * UI_BAR_H,
                                  SDL_WINDOW_RESIZABLE);
     if (w->window)
-        w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_TARGETTEXTURE);
-    if (!w->renderer && w->window)
-        w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
+        renderer_open(w);
     if (!w->renderer || !ui_open(&w->ui, w->renderer)) {
         error_set(err, ENODEV, "no window can be opened (%s): use --headless", SDL_GetError());
         window_close(w);
@@ -287,12 +315,13 @@ static void draw(struct window *w)
         return;
     w->dirty = false;
     draw_picture(w);
+    SDL_GetRendererOutputSize(w->renderer, &width, &height);
+    if (!w->full_screen || w->notice_until)     /* in full screen the bar comes with something to say */
+        draw_top(w, width);
     if (!w->full_screen)
-        draw_bars(w);
-    if (w->menu.open) {
-        SDL_GetRendererOutputSize(w->renderer, &width, &height);
+        draw_bottom(w, width, height);
+    if (w->menu.open)
         menu_draw(&w->menu, &w->ui, width, height);
-    }
     SDL_RenderPresent(w->renderer);
 }
 

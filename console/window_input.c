@@ -146,6 +146,8 @@ static void full_screen(struct window *w)
 {
     w->full_screen = !w->full_screen;
     SDL_SetWindowFullscreen(w->window, w->full_screen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+    if (w->full_screen)
+        session_notice(w->session, "Ctrl+Alt+F leaves full screen, Ctrl+Alt+M opens the menu, Ctrl+Alt frees the mouse");
     w->dirty = true;
 }
 
@@ -254,7 +256,7 @@ static void mouse_button(struct window *w, const SDL_MouseButtonEvent *b)
 {
     bool down = b->type == SDL_MOUSEBUTTONDOWN;
 
-    if (down && !w->captured && !w->full_screen && b->y < UI_BAR_H) {
+    if (down && !w->captured && b->y < UI_BAR_H && (!w->full_screen || w->notice_until)) {
         window_main_menu(w);
         return;
     }
