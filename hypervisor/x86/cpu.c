@@ -18,6 +18,8 @@
 struct cpu_device { struct cpu cpu; struct apic apic; struct space_listener listener; };
 static struct cpu_device *device_of(struct cpu *c) { return container_of(c, struct cpu_device, cpu); }
 
+#define TSC_HZ_MAX 10000000000ull               /* times a second in ns, it fits in 64 bits */
+
 /* --- pins and time -------------------------------------------------------------------------------------------- */
 void cpu_pend(struct cpu *c, unsigned bits)
 {
@@ -67,10 +69,14 @@ static void cpu_input(struct device *d, unsigned pin, bool level)
 
 int64_t cpu_time(const struct cpu *c) { return clock_now(&c->dev.machine->clock); }
 
-uint64_t cpu_tsc(const struct cpu *c)
+/* Seconds and the rest apart: 64 bits suffice, and RDTSC is what some guests do most. */
+static uint64_t tsc_ticks(const struct cpu *c)
 {
-    return (uint64_t)muldiv(cpu_time(c), (int64_t)c->tsc_hz, NS_PER_S) + c->tsc_offset;
+    uint64_t now = (uint64_t)cpu_time(c);
+    return now / NS_PER_S * c->tsc_hz + now % NS_PER_S * c->tsc_hz / NS_PER_S;
 }
+
+uint64_t cpu_tsc(const struct cpu *c) { return tsc_ticks(c) + c->tsc_offset; }
 
 static void map_changed(void *listener, const struct region *region)
 {
@@ -133,7 +139,7 @@ void cpu_reset(struct cpu *c, enum reset_kind kind)
         reset_fpu(c);
         memset(c->tr386, 0, sizeof c->tr386);
         msr_reset(c);
-        c->tsc_offset = 0 - (uint64_t)muldiv(cpu_time(c), (int64_t)c->tsc_hz, NS_PER_S);
+        c->tsc_offset = 0 - tsc_ticks(c);
         c->apic_base = c->apic ? APIC_DEFAULT_BASE | APIC_BASE_ENABLE | (c->dev.machine->cpus[0] == &c->dev ? APIC_BASE_BSP : 0) : 0;
     }
     if (c->apic)
@@ -156,6 +162,8 @@ static bool cpu_init(struct device *d, struct error *err)
     struct cpu_device *whole = device_of(c);
     if (m->cpu_count == ARRAY_SIZE(m->cpus))
         return error_set(err, EINVAL, "a machine has at most %zu CPUs; lower cpu.count", ARRAY_SIZE(m->cpus));
+    if (c->tsc_hz > TSC_HZ_MAX)
+        return error_set(err, EINVAL, "cpu.clock is %llu Hz; at most 10 GHz", (unsigned long long)c->tsc_hz);
     if (!cpu_model_apply(c, err) || !mmu_create(c, err))
         return false;
     if (cpu_has(c, HAS_APIC))

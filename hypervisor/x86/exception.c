@@ -232,6 +232,8 @@ static void deliver(struct cpu *c, struct event *e)
 void cpu_deliver(struct cpu *c, int vector, enum delivery kind, bool has_error, uint32_t error)
 {
     struct event e = { vector, kind, has_error, error, c->eip };
+    if (kind == DELIVER_EXCEPTION)
+        c->instructions++;                      /* the instruction ended, if badly: a handler that faults at once takes time as well */
     deliver(c, &e);
 }
 

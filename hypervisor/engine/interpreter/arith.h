@@ -46,15 +46,21 @@ static inline uint##bits##_t name##bits(struct cpu *c, uint##bits##_t d) \
     c->arith = flags; \
     return d; \
 }
-/* count in CL; the guest's flags go in (a count of 0 keeps them, rotates keep most) */
-#define SHIFT(name, bits, suffix, constraint) \
+/* Count in CL; the guest's flags go in (a count of 0 keeps them, rotates keep most). OF after other counts than 1 is undefined and differs
+ * from host to host: it is what the rule of count 1 makes of the result, as on the captured 286, so that a guest sees the same anywhere.
+ * overflow: bit 0 of an expression of d and flags. */
+#define SHIFT(name, bits, suffix, constraint, overflow) \
 static inline uint##bits##_t name##bits(struct cpu *c, uint##bits##_t d, uint8_t count) \
 { \
     uint16_t flags = c->arith; \
     __asm__(FLAGS_IN #name #suffix " %%cl, %0" FLAGS_OUT : "+&" constraint(d), "+&a"(flags) : "c"(count) : "cc"); \
+    if (count & 31) \
+        flags = (uint16_t)((flags & ~ARITH_OF) | ((overflow) & ARITH_OF)); \
     c->arith = flags; \
     return d; \
 }
+#define SHIFT_LEFT(name, bits, suffix, constraint) SHIFT(name, bits, suffix, constraint, d >> (bits - 1) ^ flags >> 8)
+#define SHIFT_RIGHT(name, bits, suffix, constraint) SHIFT(name, bits, suffix, constraint, (d ^ d << 1) >> (bits - 1))
 #define SHIFT_DOUBLE(name, bits, suffix, constraint) \
 static inline uint##bits##_t name##bits(struct cpu *c, uint##bits##_t d, uint##bits##_t s, uint8_t count) \
 { \

@@ -7,7 +7,8 @@
 #include "engine/interpreter/handlers.h"
 
 #define WIDTHS(KIND, name) KIND(name, 8, b, "q") KIND(name, 16, w, "r") KIND(name, 32, l, "r")
-WIDTHS(SHIFT, rol) WIDTHS(SHIFT, ror) WIDTHS(SHIFT, rcl) WIDTHS(SHIFT, rcr) WIDTHS(SHIFT, shl) WIDTHS(SHIFT, shr) WIDTHS(SHIFT, sar)
+WIDTHS(SHIFT_LEFT, rol) WIDTHS(SHIFT_RIGHT, ror) WIDTHS(SHIFT_LEFT, rcl) WIDTHS(SHIFT_RIGHT, rcr)
+WIDTHS(SHIFT_LEFT, shl) WIDTHS(SHIFT_RIGHT, shr) WIDTHS(SHIFT_RIGHT, sar)
 SHIFT_DOUBLE(shld, 16, w, "r") SHIFT_DOUBLE(shld, 32, l, "r") SHIFT_DOUBLE(shrd, 16, w, "r") SHIFT_DOUBLE(shrd, 32, l, "r")
 
 static inline uint32_t *reg32(struct cpu *c, unsigned n) { return &c->gpr[n]; }
