@@ -2,7 +2,7 @@
 #include "engine/engine.h"
 #include <errno.h>
 
-static const struct engine *const engines[] = { &interpreter_engine };
+static const struct engine *const engines[] = { &interpreter_engine, &translator_engine };
 
 const struct engine *engine_find(const char *name, struct error *err)
 {
@@ -11,7 +11,7 @@ const struct engine *engine_find(const char *name, struct error *err)
     for (unsigned i = 0; i < ARRAY_SIZE(engines); i++)
         if (!strcmp(engines[i]->name, name))
             return engines[i];
-    error_set(err, EINVAL, "there is no engine '%s' in this build; it has: auto, interpreter", name);
+    error_set(err, EINVAL, "there is no engine '%s' in this build; it has: auto, translator, interpreter", name);
     return NULL;
 }
 

@@ -14,7 +14,8 @@ struct engine {
     void (*code_written)(struct cpu *, uint64_t physical, uint64_t length);
     void (*map_changed)(struct cpu *);                      /* regions, A20, paging roots */
 };
-extern const struct engine interpreter_engine;
+extern const struct engine interpreter_engine, translator_engine;
+bool translator_usable(struct error *);         /* on this host; the error says why not */
 /* "auto", "interpreter"; NULL and an error naming those that exist otherwise. */
 const struct engine *engine_find(const char *name, struct error *);
 extern const struct machine_cpu_ops engine_cpu_ops;         /* how core/ drives CPUs */

@@ -44,6 +44,11 @@ struct segment {
 };
 enum { SEG_TYPE = 15, SEG_S = 1 << 4, SEG_DPL = 3 << 5, SEG_P = 1 << 7, SEG_AVL = 1 << 12, SEG_DB = 1 << 14, SEG_G = 1 << 15,
        SEG_NULL = 1 << 16 };
+/* How an access through a segment register is checked, in short. A base is a multiple of 4 in all but the last. */
+enum segment_class { CLASS_FLAT,                /* base 0, limit 4 GiB */
+                     CLASS_FULL,                /* limit 4 GiB: offsets wrap only where an access is misaligned */
+                     CLASS_64K,                 /* limit at least FFFFh: 16-bit offsets pass, unless misaligned */
+                     CLASS_OTHER };             /* whatever read_limit and write_limit say */
 struct table_register { uint32_t base; uint16_t limit; };
 
 /* x87 registers are physical (not rotated by TOP) 80-bit values, MMX registers alias the mantissas [SDM 1, 8.1, 9.2]. */
@@ -88,6 +93,7 @@ struct cpu {
     uint32_t eflags;                            /* all but FLAGS_ARITH; bit 1 set. Use cpu_flags() / cpu_set_flags() */
     uint16_t arith;                             /* the arithmetic flags, ARITH_* */
     struct segment seg[SEGMENT_COUNT];
+    uint16_t read_classes, write_classes;       /* derived by segment_update(): two bits a register, enum segment_class */
     struct table_register gdtr, idtr;
     uint32_t cr0, cr2, cr3, cr4;
     uint64_t pdpte[4];                          /* PAE: loaded with CR3 [SDM 3A, 4.4.1] */

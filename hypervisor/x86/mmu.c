@@ -19,6 +19,7 @@
 #include "core/machine.h"
 #include "x86/apic.h"
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define TLB_SLOW (1ull << 41)
 #define PAGE_MASK 0xfffu
@@ -289,6 +290,22 @@ static bool code_marked(const struct mmu *m, uint64_t physical)
     return n < (uint64_t)CODE_WORDS * 32 && m->code[n / 32] >> (n % 32) & 1;
 }
 
+/* The flat tables follow the TLB entry: before it changes, and after. */
+static void flat_clear(struct mmu *m, unsigned user, const struct tlb_entry *t)
+{
+    if (m->tlb.flat_read[user] && !(t->read & TLB_INVALID)) {
+        m->tlb.flat_read[user][(uint32_t)t->read >> 12] = 0;
+        m->tlb.flat_write[user][(uint32_t)t->read >> 12] = 0;
+    }
+}
+static void flat_set(struct mmu *m, unsigned user, const struct tlb_entry *t, uint32_t page)
+{
+    if (m->tlb.flat_read[user]) {
+        m->tlb.flat_read[user][page >> 12] = t->read == page ? t->host : 0;
+        m->tlb.flat_write[user][page >> 12] = t->write == page ? t->host : 0;
+    }
+}
+
 static void fill(struct cpu *c, struct tlb_entry *t, uint32_t linear, unsigned how, const struct walk *w)
 {
     struct mmu *m = mmu_of(c);
@@ -296,6 +313,7 @@ static void fill(struct cpu *c, struct tlb_entry *t, uint32_t linear, unsigned h
     uint32_t page = linear & ~PAGE_MASK;
     if (t->read == TLB_INVALID && t->write == TLB_INVALID)
         m->filled[user][m->filled_count[user]++] = (uint16_t)(linear >> 12 & (TLB_SIZE - 1));
+    flat_clear(m, user, t);
     uint64_t physical = w->page & ((uint64_t)c->a20_mask | ~0xffffffffull);
     const struct span *s = span_of(c, physical);
     unsigned low = w->rights & PTE_G && c->cr4 & CR4_PGE ? TLB_GLOBAL : 0;
@@ -313,6 +331,7 @@ static void fill(struct cpu *c, struct tlb_entry *t, uint32_t linear, unsigned h
         t->write = TLB_INVALID;
     else
         t->write = page | (slow || !(low & TLB_STORE) || code_marked(m, physical) ? TLB_SLOW : 0);
+    flat_set(m, user, t, page);
 }
 
 static void page_fault(struct cpu *c, uint32_t linear, uint32_t error)
@@ -533,10 +552,12 @@ static void set_flush(struct mmu *m, unsigned user, bool global_too)
     m->tlb.flushes++;
     for (unsigned i = 0; i < m->filled_count[user]; i++) {
         struct tlb_entry *t = &set[m->filled[user][i]];
-        if (t->physical & TLB_GLOBAL && !global_too)
+        if (t->physical & TLB_GLOBAL && !global_too) {
             m->filled[user][kept++] = m->filled[user][i];
-        else
+        } else {
+            flat_clear(m, user, t);
             entry_clear(t);
+        }
     }
     m->filled_count[user] = kept;
 }
@@ -548,8 +569,9 @@ void mmu_flush(struct cpu *c, bool global_too)
 }
 
 /* Takes away the page's rights but leaves the slot in the list of filled ones: a tag no address has, yet not empty. */
-static void entry_forget(struct tlb_entry *t)
+static void entry_forget(struct mmu *m, unsigned user, struct tlb_entry *t)
 {
+    flat_clear(m, user, t);
     t->read = t->write = TLB_INVALID | TLB_SLOW | 1;
     t->physical = 0;
 }
@@ -561,7 +583,7 @@ void mmu_flush_page(struct cpu *c, uint32_t linear)
     for (unsigned user = 0; user < 2; user++) {
         struct tlb_entry *t = &(user ? c->tlb->user : c->tlb->kernel)[slot];
         if (t->read != TLB_INVALID || t->write != TLB_INVALID)
-            entry_forget(t);
+            entry_forget(mmu_of(c), user, t);
     }
 }
 
@@ -579,7 +601,7 @@ void mmu_flush_physical(struct cpu *c, uint64_t page)
         struct tlb_entry *set = user ? m->tlb.user : m->tlb.kernel;
         for (unsigned i = 0; i < m->filled_count[user]; i++)
             if ((set[m->filled[user][i]].physical & ~(uint64_t)PAGE_MASK) == page)
-                entry_forget(&set[m->filled[user][i]]);
+                entry_forget(m, user, &set[m->filled[user][i]]);
     }
 }
 
@@ -609,8 +631,11 @@ void mmu_mark_code(struct cpu *c, uint64_t physical)
         struct tlb_entry *set = user ? m->tlb.user : m->tlb.kernel;
         for (unsigned i = 0; i < m->filled_count[user]; i++) {
             struct tlb_entry *t = &set[m->filled[user][i]];
-            if (t->physical >> 12 == n && t->write != TLB_INVALID)
+            if (t->physical >> 12 == n && t->write != TLB_INVALID) {
                 t->write |= TLB_SLOW;
+                if (m->tlb.flat_write[user] && !(t->read & TLB_INVALID))
+                    m->tlb.flat_write[user][(uint32_t)t->read >> 12] = 0;
+            }
         }
     }
 }
@@ -646,10 +671,26 @@ bool mmu_create(struct cpu *c, struct error *err)
     return true;
 }
 
+bool mmu_flat_create(struct cpu *c, struct error *err)
+{
+    const size_t size = sizeof(uint64_t) << FLAT_INDEX_BITS;
+    uint8_t *all = mmap(NULL, 4 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED)
+        return error_set(err, 12, "no memory for the page tables of %s; close other programs", c->dev.id);
+    mmu_flush(c, true);
+    for (unsigned user = 0; user < 2; user++) {
+        c->tlb->flat_read[user] = (uint64_t *)(all + 2 * user * size);
+        c->tlb->flat_write[user] = (uint64_t *)(all + (2 * user + 1) * size);
+    }
+    return true;
+}
+
 void mmu_destroy(struct cpu *c)
 {
     if (!c->tlb)
         return;
+    if (c->tlb->flat_read[0])
+        munmap(c->tlb->flat_read[0], 4 * sizeof(uint64_t) << FLAT_INDEX_BITS);
     free(mmu_of(c)->code);
     free(mmu_of(c));
     c->tlb = NULL;

@@ -19,6 +19,10 @@ struct tlb {
     struct tlb_entry *now;
     struct tlb_entry kernel[TLB_SIZE], user[TLB_SIZE];
     uint32_t dr6_hits;                          /* data breakpoints met by the instruction (slow path), bits 0-3 */
+    /* Flat tables, when an engine asked for them; [0] supervisor, [1] user. Indexed by linear address >> 12; what is left of 22 bits is
+     * for the low bits of a misaligned address and always 0. An entry is `host` of a TLB entry that permits the access without side
+     * effects, or 0. They never hold more than the TLB does. */
+    uint64_t *flat_read[2], *flat_write[2];
     uint64_t misses;
     uint32_t flushes;                           /* grows whenever a translation may have been forgotten: engines compare it */
 };
@@ -58,6 +62,8 @@ void mmu_load_pdptes(struct cpu *, uint32_t cr3);
 /* DR7's enabled breakpoints met by [address, address + size); kinds: bit per DR7.R/W value (1 execute, 2 write, 4 port, 8 any data). */
 unsigned mmu_breakpoints(const struct cpu *, uint32_t address, uint32_t size, unsigned kinds);
 bool mmu_create(struct cpu *, struct error *);
+enum { FLAT_INDEX_BITS = 22 };
+bool mmu_flat_create(struct cpu *, struct error *);     /* asks for the flat tables: 128 MiB of addresses, used sparsely */
 void mmu_destroy(struct cpu *);
 
 /* Called by the slow paths (mmu.c) when a write touches a page that holds decoded or translated code. */

@@ -17,9 +17,24 @@ void raise_selector(struct cpu *c, enum exception e, uint16_t selector)
 }
 
 /* --- limits --------------------------------------------------------------------------------------------------- */
-void segment_update(struct cpu *c, enum segment_register n)
+static enum segment_class class_of_limit(const struct segment *s, int64_t limit)
 {
-    struct segment *s = &c->seg[n];
+    if (s->base & 3 || limit < 0xffff)
+        return CLASS_OTHER;
+    return limit < 0xffffffff ? CLASS_64K : s->base ? CLASS_FULL : CLASS_FLAT;
+}
+
+static void classify(struct cpu *c, enum segment_register n)
+{
+    const struct segment *s = &c->seg[n];
+    if (n > GS)
+        return;
+    c->read_classes = (uint16_t)((c->read_classes & ~(3u << n * 2)) | (unsigned)class_of_limit(s, s->read_limit) << n * 2);
+    c->write_classes = (uint16_t)((c->write_classes & ~(3u << n * 2)) | (unsigned)class_of_limit(s, s->write_limit) << n * 2);
+}
+
+static void set_limits(struct segment *s)
+{
     unsigned type = s->access & SEG_TYPE;
     s->read_limit = s->write_limit = -1;
     if (s->access & SEG_NULL || !(s->access & SEG_S))
@@ -32,6 +47,12 @@ void segment_update(struct cpu *c, enum segment_register n)
         if (type & TYPE_WRITABLE)
             s->write_limit = s->limit;
     }
+}
+
+void segment_update(struct cpu *c, enum segment_register n)
+{
+    set_limits(&c->seg[n]);
+    classify(c, n);
 }
 
 static bool segment_permits(const struct segment *s, uint32_t offset, unsigned size, bool write)
@@ -129,7 +150,8 @@ void segment_set(struct cpu *c, enum segment_register n, const struct segment *s
 
 void segment_set_null(struct cpu *c, enum segment_register n, uint16_t selector)
 {
-    c->seg[n] = (struct segment){ .selector = selector, .access = SEG_NULL, .read_limit = -1, .write_limit = -1 };
+    c->seg[n] = (struct segment){ .selector = selector, .access = SEG_NULL };
+    segment_update(c, n);
 }
 
 /* --- loading -------------------------------------------------------------------------------------------------- */

@@ -124,6 +124,8 @@ static void block_kill(struct cpu *c, struct block *b)
         return;
     b->dead = true;
     unhash(cache_of(c), b);
+    if (in->watch)
+        in->watch->killed(c, b);
     b->insn[0].exec = exec_stop;
     if (b == in->block && c->current)
         for (struct insn *i = b->insn; i <= &b->insn[b->count]; i++)
@@ -183,6 +185,8 @@ static void forget_all(struct cpu *c)
         atomic_store_explicit(&k->may_hold[n], 0, memory_order_relaxed);
     memset(in->jumps, 0xff, sizeof in->jumps);
     k->used = 0;
+    if (in->watch)
+        in->watch->forgotten(c);
 }
 
 /* --- decoding ------------------------------------------------------------------------------------------------- */
@@ -319,6 +323,8 @@ static struct block *block_make(struct cpu *c, uint64_t physical, const uint8_t 
     page_may_hold(k, physical);
     decode_block(c, b, mode, mode & MODE_SINGLE ? 1 : BLOCK_INSNS);
     block_keep(c, b);
+    if (interpreter_of(c)->watch)
+        interpreter_of(c)->watch->made(c, b);
     return b;
 }
 

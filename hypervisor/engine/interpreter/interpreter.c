@@ -145,10 +145,11 @@ static enum cpu_exit loop(struct cpu *c, uint64_t stop)
     return exit;
 }
 
-static enum cpu_exit interpreter_run(struct cpu *c, uint64_t budget)
+enum cpu_exit interpreter_run(struct cpu *c, uint64_t budget)
 {
     struct interpreter *in = interpreter_of(c);
     volatile uint64_t stop = c->instructions + budget < budget ? UINT64_MAX : c->instructions + budget;
+    in->stop = stop;
     c->current = NULL;
     if (_setjmp(c->fault)) {
         in->frame.single = false;
@@ -158,17 +159,31 @@ static enum cpu_exit interpreter_run(struct cpu *c, uint64_t budget)
 }
 
 /* --- the engine ----------------------------------------------------------------------------------------------- */
+bool interpreter_start(struct cpu *c, struct interpreter *in, struct error *err)
+{
+    memset(in->jumps, 0xff, sizeof in->jumps);
+    c->engine_data = in;
+    c->current = NULL;
+    if (blocks_create(c, err))
+        return true;
+    c->engine_data = NULL;
+    return false;
+}
+
+void interpreter_end(struct cpu *c)
+{
+    blocks_destroy(c);
+    c->engine_data = NULL;
+    c->engine = NULL;
+}
+
 static bool interpreter_attach(struct cpu *c, struct error *err)
 {
     struct interpreter *in = calloc(1, sizeof *in);
     if (!in)
         return error_set(err, 12, "no memory for the interpreter of %s; close other programs", c->dev.id);
-    memset(in->jumps, 0xff, sizeof in->jumps);
-    c->engine_data = in;
-    c->current = NULL;
-    if (!blocks_create(c, err)) {
+    if (!interpreter_start(c, in, err)) {
         free(in);
-        c->engine_data = NULL;
         return false;
     }
     c->engine = &interpreter_engine;
@@ -177,12 +192,10 @@ static bool interpreter_attach(struct cpu *c, struct error *err)
 
 static void interpreter_detach(struct cpu *c)
 {
-    if (!c->engine_data)
-        return;
-    blocks_destroy(c);
-    free(c->engine_data);
-    c->engine_data = NULL;
-    c->engine = NULL;
+    void *data = c->engine_data;
+    if (data)
+        interpreter_end(c);
+    free(data);
 }
 
 static void interpreter_kick(struct cpu *c) { atomic_fetch_or(&c->pending, PENDING_KICK); }

@@ -16,7 +16,17 @@ struct block {
     uint16_t bytes, count;
     uint8_t mode;                               /* MODE_*: code is the same only in the same mode */
     bool dead;
+    uint32_t executed;                          /* the watch's own, as are the next two */
+    void *translations;
+    exec_fn *first;                             /* insn[0].exec as decoded */
     struct insn insn[];
+};
+
+/* Who wants to know of blocks that are kept: the translator. NULL members are not called. */
+struct block_watch {
+    void (*made)(struct cpu *, struct block *);
+    void (*killed)(struct cpu *, struct block *);
+    void (*forgotten)(struct cpu *);            /* all of them, and their memory */
 };
 
 /* The fast way from an address to a block. key: linear address, mode << 32, TLB flushes << 40. */
@@ -29,6 +39,8 @@ struct interpreter {
     struct jump jumps[1 << JUMP_BITS];
     uint32_t flushes;                           /* as of the last clearing of `jumps` */
     struct block_cache *cache;                  /* blocks.c */
+    const struct block_watch *watch;
+    uint64_t stop;                              /* the run ends at this many instructions */
 };
 static inline struct interpreter *interpreter_of(const struct cpu *c) { return c->engine_data; }
 static inline struct jump *jump_slot(struct interpreter *in, uint32_t linear)
@@ -80,6 +92,12 @@ static inline const struct block *chain_find(struct cpu *c)
     return b;
 }
 #endif
+
+/* --- interpreter.c ---------------------------------------------------------------------------------------------- */
+/* For an engine whose data starts with a struct interpreter (zeroed): the interpreter's part of attach, detach, run, push. */
+bool interpreter_start(struct cpu *, struct interpreter *, struct error *);
+void interpreter_end(struct cpu *);
+enum cpu_exit interpreter_run(struct cpu *, uint64_t budget);
 
 /* --- blocks.c --------------------------------------------------------------------------------------------------- */
 bool blocks_create(struct cpu *, struct error *);

@@ -1,0 +1,64 @@
+/* Contexts: what translated code takes for granted about the CPU, and the table of landings for indirect jumps in each.
+ *
+ * A guest has few: kernel and user of a flat system, or one for each code segment of a 16-bit program. The tables hold a landing by the low
+ * 16 bits of EIP. They say nothing of address spaces: they are cleared when the mmu forgot translations. */
+#include "engine/translator/translator.h"
+#include <sys/mman.h>
+
+enum { JUMPS = 1 << 16, TABLE_BYTES = JUMPS * (sizeof(uint8_t *) + sizeof(uint16_t)) };
+
+static bool matches(const struct context *x, const struct cpu *c, unsigned mode)
+{
+    return x->mode == mode && x->cs_base == c->seg[CS].base && x->cs_limit == c->seg[CS].limit && x->read_classes == c->read_classes
+        && x->write_classes == c->write_classes;
+}
+
+void context_clear_jumps(struct translator *tr, struct context *x)
+{
+    (void)tr;
+    for (unsigned n = 0; n < x->filled_count; n++)
+        x->jumps[x->filled[n]] = NULL;
+    x->filled_count = 0;
+}
+
+static void drop_code(struct translator *tr, const struct context *x)
+{
+    for (unsigned n = 0; n < tr->chunk_count; n++)
+        for (struct translation *t = tr->chunks[n].translations; t; t = t->next_in_chunk)
+            if (t->context == x)
+                translation_kill(tr, t);
+}
+
+struct context *context_now(struct translator *tr, unsigned mode)
+{
+    struct cpu *c = tr->cpu;
+    if (likely(tr->context && matches(tr->context, c, mode)))
+        return tr->context;
+    for (unsigned n = 0; n < CONTEXTS; n++)
+        if (tr->contexts[n].jumps && matches(&tr->contexts[n], c, mode))
+            return tr->context = &tr->contexts[n];
+    struct context *x = &tr->contexts[tr->context_next++ % CONTEXTS];
+    if (x->jumps) {
+        drop_code(tr, x);
+        context_clear_jumps(tr, x);
+    } else {
+        void *table = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (table == MAP_FAILED)
+            return NULL;
+        x->jumps = table;
+        x->filled = (uint16_t *)(x->jumps + JUMPS);
+    }
+    x->mode = mode;
+    x->cs_base = c->seg[CS].base;
+    x->cs_limit = c->seg[CS].limit;
+    x->read_classes = c->read_classes;
+    x->write_classes = c->write_classes;
+    return tr->context = x;
+}
+
+void contexts_destroy(struct translator *tr)
+{
+    for (unsigned n = 0; n < CONTEXTS; n++)
+        if (tr->contexts[n].jumps)
+            munmap(tr->contexts[n].jumps, TABLE_BYTES);
+}

@@ -1,0 +1,96 @@
+/* What translated code calls. Everything of the guest is in struct cpu then, as at the start of the instruction; a fault leaves by
+ * cpu_raise() as from one of the interpreter's handlers, and never returns here. */
+#include "engine/translator/translator.h"
+
+/* The interpreter's view of where we are. */
+static void locate(struct cpu *c, const struct site *s, uint64_t remaining, const struct insn *i)
+{
+    struct translator *tr = translator_of(c);
+    tr->in.block = s->t->block;
+    tr->in.frame.eip_base = s->t->eip - s->t->block->insn[0].offset;
+    tr->in.frame.first = i;
+    c->current = i;
+    c->instructions = tr->in.frame.stop - remaining - s->uncounted;
+}
+
+static uint32_t offset_of(const struct cpu *c, const struct site *s, uint32_t linear) { return linear - c->seg[s->seg].base; }
+
+uint64_t helper_read(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    uint32_t offset = offset_of(c, s, linear);
+    locate(c, s, remaining, s->insn);
+    translator_of(c)->count.slow_reads++;
+    return s->size == 1 ? mem_read8(c, s->seg, offset) : s->size == 2 ? mem_read16(c, s->seg, offset) : mem_read32(c, s->seg, offset);
+}
+
+uint64_t helper_check_write(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    uint32_t offset = offset_of(c, s, linear), ignored;
+    locate(c, s, remaining, s->insn);
+    translator_of(c)->count.slow_reads++;
+    return s->size == 1 ? mem_rmw_read8(c, s->seg, offset, &ignored)
+        : s->size == 2 ? mem_rmw_read16(c, s->seg, offset, &ignored) : mem_rmw_read32(c, s->seg, offset, &ignored);
+}
+
+/* After an instruction: 0, or the way out, when it wrote into its own block. */
+static uint64_t go_on(struct cpu *c, const struct site *s)
+{
+    if (likely(!s->t->dead) || s->kind == SITE_LAST)
+        return 0;
+    if (s->kind == SITE_PUSH) {                                 /* what the code after the store would do */
+        if (s->insn->flags & INSN_STACK32)
+            c->gpr[ESP] -= s->size;
+        else
+            *reg16(c, ESP) = (uint16_t)(c->gpr[ESP] - s->size);
+    }
+    c->eip = insn_eip(c, s->insn) + s->insn->length;
+    return s->uncounted;
+}
+
+uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining, uint64_t value)
+{
+    uint32_t offset = offset_of(c, s, linear);
+    locate(c, s, remaining, s->insn);
+    translator_of(c)->count.slow_writes++;
+    if (s->size == 1)
+        mem_write8(c, s->seg, offset, (uint8_t)value);
+    else if (s->size == 2)
+        mem_write16(c, s->seg, offset, (uint16_t)value);
+    else
+        mem_write32(c, s->seg, offset, (uint32_t)value);
+    return go_on(c, s);
+}
+
+static exec_fn *handler_of(const struct site *s)
+{
+    return s->insn == s->t->block->insn ? s->t->block->first : s->insn->exec;
+}
+
+/* Stands after the one instruction that a handler is to execute. */
+static void exec_return(struct cpu *c, const struct insn *i) { (void)c, (void)i; }
+
+uint64_t helper_call(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    struct translator *tr = translator_of(c);
+    struct insn pair[2] = { *s->insn, { .exec = exec_return } };
+    (void)linear;
+    pair[0].exec = handler_of(s);
+    locate(c, s, remaining, pair);
+    tr->count.calls++;
+    pair[0].exec(c, pair);
+    if (unlikely(c->current != &pair[1]))                       /* a repetition that stopped: EIP is at itself */
+        return s->uncounted;
+    return go_on(c, s);
+}
+
+/* An instruction that closes its block. Nothing is chained from it: the loop looks what changed. */
+uint64_t helper_end(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    struct translator *tr = translator_of(c);
+    (void)linear;
+    locate(c, s, remaining, s->insn);
+    tr->in.frame.stop = 0;
+    tr->count.ends++;
+    handler_of(s)(c, s->insn);
+    return s->uncounted;
+}

@@ -1,0 +1,145 @@
+/* The routines that all translated code shares, emitted once at the start of the code cache: in, out, and calls into C.
+ *
+ * Stack of translated code, 16-byte aligned, above it what `enter` saved. A routine that is called finds it 8 bytes higher. */
+#include "engine/translator/translator.h"
+#include "engine/translator/translate.h"
+
+static struct address field(const struct translator *tr, const void *member)
+{
+    return at(R13, (int32_t)((intptr_t)member - (intptr_t)tr->cpu - (intptr_t)tr->bias));
+}
+
+/* Uses rax, after it was saved. */
+static void save_guest(struct translator *tr, struct emitter *e)
+{
+    for (unsigned n = 0; n < 8; n++)
+        emit_store(e, field(tr, &tr->cpu->gpr[n]), host_of[n]);
+    emit8(e, 0x9f);                                             /* LAHF; SETO AL: struct cpu.arith */
+    emit_rm(e, 0, 0x0f90, 0, RAX);
+    emit8(e, 0x66);
+    emit_store(e, field(tr, &tr->cpu->arith), RAX);
+}
+
+static void load_flags(struct translator *tr, struct emitter *e)
+{
+    emit_mem(e, 0, 0x0fb7, RAX, field(tr, &tr->cpu->arith));
+    emit8(e, 0x04);                                             /* ADD AL, 7Fh: OF; SAHF: the others */
+    emit8(e, 0x7f);
+    emit8(e, 0x9e);
+}
+
+static void load_guest(struct translator *tr, struct emitter *e, bool all)
+{
+    load_flags(tr, e);
+    for (unsigned n = 0; n < 8; n++)                            /* C keeps EBX, EBP and ESP's register */
+        if (all || (n != EBX && n != EBP && n != ESP))
+            emit_load(e, host_of[n], field(tr, &tr->cpu->gpr[n]));
+}
+
+static void emit_pops(struct emitter *e)
+{
+    static const uint8_t pops[] = { 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3 };
+    emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, FRAME_BYTES));
+    for (unsigned n = 0; n < sizeof pops; n++)
+        emit8(e, pops[n]);
+}
+
+/* struct outcome enter(r13, code, remaining, r14, r15) */
+static void emit_enter(struct translator *tr, struct emitter *e)
+{
+    static const uint8_t pushes[] = { 0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57 };
+    tr->routine.enter = e->p + tr->run;
+    for (unsigned n = 0; n < sizeof pushes; n++)
+        emit8(e, pushes[n]);
+    emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, -FRAME_BYTES));
+    emit_mov64(e, R13, RDI);
+    emit_mov64(e, R10, RSI);
+    emit_mov64(e, R11, RDX);
+    emit_mov64(e, R14, RCX);
+    emit_mov64(e, R15, R8);
+    load_guest(tr, e, true);
+    emit_rm(e, 0, 0xff, 4, R10);
+}
+
+static void emit_leaves(struct translator *tr, struct emitter *e)
+{
+    tr->routine.leave_link = e->p;                              /* rcx: the link */
+    save_guest(tr, e);
+    emit_mov64(e, RAX, RCX);
+    emit_mov64(e, RDX, R11);
+    emit_pops(e);
+    tr->routine.miss = e->p;                                    /* r8: EIP */
+    save_guest(tr, e);
+    emit_store(e, field(tr, &tr->cpu->eip), R8);
+    emit_mov_imm(e, RAX, 0);
+    emit_mov64(e, RDX, R11);
+    emit_pops(e);
+    tr->routine.leave = e->p;                                   /* a helper left everything in struct cpu; rax: 1 + what to give back */
+    emit_load64(e, RDX, at(RSP, FRAME_REMAINING));
+    emit_lea64(e, RDX, at_index(RDX, RAX, 0, -1));
+    emit_mov_imm(e, RAX, 0);
+    emit_pops(e);
+}
+
+/* rcx: site, r8: linear address, r11: remaining, r10: value. The stack is 8 bytes off. */
+static void call_helper(struct translator *tr, struct emitter *e, void *helper)
+{
+    save_guest(tr, e);
+    emit_store64(e, at(RSP, 8 + FRAME_ADDRESS), R8);
+    emit_store64(e, at(RSP, 8 + FRAME_REMAINING), R11);
+    emit_lea64(e, RDI, at(R13, -(int32_t)tr->bias));
+    emit_mov64(e, RSI, RCX);
+    emit_mov(e, RDX, R8);
+    emit_mov64(e, RCX, R11);
+    emit_mov64(e, R8, R10);
+    emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, -8));
+    emit_call_c(e, (uint64_t)(uintptr_t)helper);
+    emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, 8));
+}
+
+static void go_on(struct translator *tr, struct emitter *e, bool all)
+{
+    load_guest(tr, e, all);
+    emit_load64(e, R8, at(RSP, 8 + FRAME_ADDRESS));
+    emit_load64(e, R11, at(RSP, 8 + FRAME_REMAINING));
+    emit8(e, 0xc3);
+}
+
+static uint8_t *emit_reader(struct translator *tr, struct emitter *e, void *helper)
+{
+    uint8_t *start = e->p;
+    call_helper(tr, e, helper);
+    emit_mov64(e, RCX, RAX);
+    go_on(tr, e, false);
+    return start;
+}
+
+/* The helper says 0, or 1 and how many instructions of the segment were not executed. */
+static uint8_t *emit_doer(struct translator *tr, struct emitter *e, void *helper, bool all)
+{
+    uint8_t *start = e->p;
+    call_helper(tr, e, helper);
+    emit_mov64(e, RCX, RAX);
+    uint8_t *on = emit_jrcxz(e);
+    emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, 8));       /* the return address */
+    emit_jmp(e, tr->routine.leave);
+    emit_here(e, on);
+    go_on(tr, e, all);
+    return start;
+}
+
+void routines_emit(struct translator *tr)
+{
+    struct emitter e = { tr->next, tr->run };
+    emit_enter(tr, &e);
+    emit_leaves(tr, &e);
+    tr->routine.read = emit_reader(tr, &e, helper_read);
+    tr->routine.check_write = emit_reader(tr, &e, helper_check_write);
+    tr->routine.write = emit_doer(tr, &e, helper_write, false);
+    tr->routine.call = emit_doer(tr, &e, helper_call, true);
+    tr->routine.end = e.p;                                      /* called, never goes on */
+    call_helper(tr, &e, helper_end);
+    emit_lea64(&e, RSP, at_index(RSP, NO_REGISTER, 0, 8));
+    emit_jmp(&e, tr->routine.leave);
+    tr->next = e.p;
+}

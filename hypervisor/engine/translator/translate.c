@@ -1,0 +1,165 @@
+/* Makes a translation of a decoded block: its instructions one after another, then what is out of the way.
+ *
+ * Instructions are counted a segment at a time: up to a branch that may leave the block, or its end. JRCXZ reaches only 127 bytes, so the
+ * slow paths, which lie behind the block, are reached through islands of long jumps: before one comes out of reach, they are emitted
+ * where the code is, and jumped over. */
+#include "engine/translator/translate.h"
+
+enum { ISLAND_REACH = 127, ISLAND_BYTES = 5, INSN_CODE_MAX = 96 };
+
+/* --- stubs, sites, islands ------------------------------------------------------------------------------------------ */
+struct stub *stub_new(struct maker *m, enum stub_kind kind)
+{
+    if (m->stub_count == STUBS) {
+        m->refused = true;
+        return NULL;
+    }
+    struct stub *s = &m->stubs[m->stub_count++];
+    *s = (struct stub){ .kind = kind };
+    return s;
+}
+
+struct site *site_new(struct maker *m, const struct insn *i, unsigned size, unsigned seg)
+{
+    struct site *s = code_cache_record(m->tr, sizeof *s);
+    *s = (struct site){ m->t, i, (uint16_t)(m->segment_end - m->k), (uint8_t)size, (uint8_t)seg, SITE_PLAIN };
+    return s;
+}
+
+static void islands_emit(struct maker *m)
+{
+    for (unsigned n = 0; n < m->island_count; n++) {
+        struct island *w = &m->islands[n];
+        emit_here(&m->e, w->displacement);
+        emit8(&m->e, 0xe9);
+        m->stubs[w->stub].rel32[w->which] = m->e.p;
+        emit32(&m->e, 0);
+    }
+    m->island_count = 0;
+}
+
+void islands_within_reach(struct maker *m)
+{
+    if (!m->island_count)
+        return;
+    size_t reach = (size_t)(m->e.p - m->islands[0].displacement) + INSN_CODE_MAX + (m->island_count + 2) * ISLAND_BYTES + 2;
+    if (reach < ISLAND_REACH)
+        return;
+    uint8_t *over = emit_jmp_short(&m->e);
+    islands_emit(m);
+    emit_here(&m->e, over);
+}
+
+void island_wait(struct maker *m, uint8_t *displacement, struct stub *s, unsigned which)
+{
+    m->islands[m->island_count++] = (struct island){ displacement, (unsigned)(s - m->stubs), which };
+}
+
+/* --- one instruction -------------------------------------------------------------------------------------------------- */
+static void emit_handler_call(struct maker *m, const struct insn *i, const uint8_t *routine)
+{
+    emit_mov_imm64(&m->e, RCX, (uint64_t)(uintptr_t)site_new(m, i, 0, 0));
+    emit_call(&m->e, routine);
+}
+
+static bool may_leave(const struct insn *i)
+{
+    const struct opcode *o = &opcodes[i->id];
+    return o->plan == PLAN_COND && (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz);
+}
+
+static void translate_insn(struct maker *m, const struct insn *i)
+{
+    const struct opcode *o = &opcodes[i->id];
+    if (translate_branch(m, i) || translate_stack(m, i) || translate_operation(m, i))
+        return;
+    if (!i->id) {
+        emit_leave_at(m, i);
+    } else if (o->plan == PLAN_END) {
+        emit_handler_call(m, i, m->tr->routine.end);
+        m->ended = true;
+    } else {
+        emit_handler_call(m, i, m->tr->routine.call);
+    }
+}
+
+static void begin_segment(struct maker *m)
+{
+    unsigned end = m->k;
+    while (end < m->b->count && !may_leave(&m->b->insn[end]))
+        end++;
+    m->segment_end = MIN(end + 1, (unsigned)m->b->count);
+    emit_lea64(&m->e, R11, at(R11, -(int32_t)(m->segment_end - m->k)));
+}
+
+/* --- the block ------------------------------------------------------------------------------------------------------ */
+static void emit_entries(struct maker *m)
+{
+    struct emitter *e = &m->e;
+    struct translation *t = m->t;
+    t->landing = e->p;
+    emit_lea(e, RCX, at(R8, -(int32_t)t->eip));
+    uint8_t *match = emit_jecxz(e);
+    emit_jmp(e, m->tr->routine.miss);
+    emit_here(e, match);
+    t->poll = e->p;
+    emit_load(e, R10, cpu_field(m, &m->tr->cpu->pending));
+    emit_rorx(e, 1, RCX, R11, 32);                              /* 0, or all ones when the run is over */
+    emit_mov(e, RCX, RCX);
+    emit_lea64(e, RCX, at_index(RCX, R10, 0, 0));
+    uint8_t *go = emit_jrcxz(e);
+    emit_mov_imm(e, R8, t->eip);
+    emit_jmp(e, m->tr->routine.miss);
+    emit_here(e, go);
+    t->entry = e->p;
+}
+
+static void emit_body(struct maker *m)
+{
+    for (m->k = 0; m->k < m->b->count && !m->ended && !m->refused; m->k++) {
+        const struct insn *i = &m->b->insn[m->k];
+        islands_within_reach(m);
+        if (m->k == 0 || m->k == m->segment_end)
+            begin_segment(m);
+        translate_insn(m, i);
+    }
+    if (!m->ended)
+        emit_direct(m, eip_of(m, &m->b->insn[m->b->count]));
+    islands_emit(m);
+}
+
+static void emit_stubs(struct maker *m)
+{
+    for (unsigned n = 0; n < m->stub_count; n++) {
+        struct stub *s = &m->stubs[n];
+        if (s->kind == STUB_ACCESS)
+            emit_access_stub(m, s);
+        else if (s->kind == STUB_LINK)
+            emit_link_stub(m, s);
+        else
+            emit_table_stub(m, s);
+    }
+}
+
+struct translation *translate(struct translator *tr, struct block *b, uint32_t eip)
+{
+    struct maker m = { .tr = tr, .b = b };
+    code_cache_begin(tr, &m.e);
+    m.t = code_cache_record(tr, sizeof *m.t);
+    m.t->block = b;
+    m.t->context = tr->context;
+    m.t->eip = eip;
+    emit_entries(&m);
+    emit_body(&m);
+    if (m.refused)
+        return NULL;
+    m.t->link_count = (uint16_t)m.link_count;
+    m.t->links = code_cache_record(tr, m.link_count * sizeof m.links[0]);
+    memcpy(m.t->links, m.links, m.link_count * sizeof m.links[0]);
+    emit_stubs(&m);
+    code_cache_end(tr, &m.e, m.t);
+    m.t->next_of_block = b->translations;
+    b->translations = m.t;
+    tr->count.blocks++;
+    return m.t;
+}

@@ -1,0 +1,85 @@
+/* The parts of making a translation know of each other what is here. */
+#ifndef TRANSLATOR_TRANSLATE_H
+#define TRANSLATOR_TRANSLATE_H
+#include "engine/translator/translator.h"
+
+static const uint8_t host_of[8] = { RAX, R9, RDX, RBX, R12, RBP, RSI, RDI };
+
+/* The frame of translated code, from rsp. */
+enum { FRAME_ADDRESS = 0, FRAME_REMAINING = 8, FRAME_TARGET = 16, FRAME_BYTES = 56 };
+
+/* A host instruction with one operand left open: a register, or the memory of the guest's operand. */
+struct op {
+    uint16_t opcode;
+    uint8_t reg;                                /* ModRM.reg: a host register or an extension */
+    bool operand16, lock, high;                 /* 66h; F0h; names AH..BH, so must not have a REX prefix */
+    uint8_t imm_size;
+    uint32_t imm;
+};
+/* How memory is accessed, and so what its slow path does. */
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_CHANGE };
+
+enum { STUBS = 80 };
+enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE };
+struct stub {                                   /* code out of the way, emitted after the block */
+    enum stub_kind kind;
+    uint8_t *rel32[2];                          /* what jumps to it: [0] with the linear address in r8, [1] with the offset */
+    unsigned uses;
+    uint8_t *resume;
+    enum access access;
+    struct op op;
+    struct site *site;
+    unsigned seg;
+    unsigned link;
+    uint32_t eip;
+};
+/* A short jump that waits for a long one within its reach. */
+struct island { uint8_t *displacement; unsigned stub, which; };
+
+struct maker {
+    struct translator *tr;
+    struct translation *t;
+    const struct block *b;
+    struct emitter e;
+    unsigned k, segment_end;                    /* the instruction, and where its counted segment ends */
+    struct stub stubs[STUBS];
+    unsigned stub_count;
+    struct island islands[STUBS];
+    unsigned island_count;
+    struct link links[2 * BLOCK_INSNS + 2];
+    unsigned link_count;
+    bool refused;                               /* no room for more stubs, or nothing to gain: the block is not translated */
+    bool ended;
+};
+
+static inline struct address cpu_field(const struct maker *m, const void *member)
+{
+    return at(R13, (int32_t)((intptr_t)member - (intptr_t)m->tr->cpu - (intptr_t)m->tr->bias));
+}
+static inline uint32_t eip_of(const struct maker *m, const struct insn *i) { return m->t->eip - m->b->insn[0].offset + i->offset; }
+
+/* --- translate.c ------------------------------------------------------------------------------------------------- */
+struct stub *stub_new(struct maker *, enum stub_kind);
+struct site *site_new(struct maker *, const struct insn *, unsigned size, unsigned seg);
+void island_wait(struct maker *, uint8_t *displacement, struct stub *, unsigned which);
+void islands_within_reach(struct maker *);       /* before code of at most INSN_CODE_MAX bytes */
+
+/* --- translate_memory.c ------------------------------------------------------------------------------------------ */
+void emit_op_register(struct emitter *, const struct op *, unsigned rm);
+/* r8: the offset in `seg`. Checks, translates and does the op; r8 and rcx are used. `wide`: offsets have 32 bits. */
+void emit_access(struct maker *, const struct insn *, struct op, unsigned seg, unsigned size, enum access, bool wide);
+void emit_effective_address(struct maker *, const struct insn *);       /* r8: the offset of the memory operand */
+void emit_access_stub(struct maker *, struct stub *);
+
+/* --- translate_insn.c: false when the instruction is left to the interpreter's handler -------------------------------- */
+bool translate_operation(struct maker *, const struct insn *);
+
+/* --- translate_flow.c: stack and branches ------------------------------------------------------------------------- */
+bool translate_stack(struct maker *, const struct insn *);
+bool translate_branch(struct maker *, const struct insn *);
+void emit_direct(struct maker *, uint32_t eip);         /* goes on at eip */
+void emit_link_stub(struct maker *, struct stub *);
+void emit_table_stub(struct maker *, struct stub *);
+void emit_leave_at(struct maker *, const struct insn *); /* to the interpreter, before the instruction */
+
+#endif

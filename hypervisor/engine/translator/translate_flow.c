@@ -1,0 +1,312 @@
+/* The stack, and near branches.
+ *
+ * A branch inside the page is a direct jump, patched when its target is known: the same physical page is still there as long as this code
+ * runs. Others go through the context's table of landings, and are checked where they land. Loops look whether something is pending at
+ * the target of a jump backwards, everything else at the landing. */
+#include "engine/translator/translate.h"
+
+/* --- ways out ------------------------------------------------------------------------------------------------------- */
+static bool same_page(const struct maker *m, uint32_t eip)
+{
+    uint32_t base = m->t->context->cs_base;
+    return (base + eip) >> 12 == (base + m->t->eip) >> 12;
+}
+
+/* The displacement of a jump to eip follows in the code. */
+static void emit_way_to(struct maker *m, uint32_t eip)
+{
+    struct stub *s = stub_new(m, same_page(m, eip) ? STUB_LINK : STUB_TABLE);
+    if (!s)
+        return;
+    s->eip = eip;
+    s->rel32[0] = m->e.p;
+    emit32(&m->e, 0);
+    if (s->kind == STUB_LINK) {
+        s->link = m->link_count++;
+        m->links[s->link] = (struct link){ .from = m->t, .rel32 = s->rel32[0], .eip = eip, .backward = eip <= m->t->eip };
+    }
+}
+
+void emit_link_stub(struct maker *m, struct stub *s)
+{
+    struct link *l = &m->t->links[s->link];
+    l->exit = m->e.p;
+    link_patch(l, NULL);
+    emit_mov_imm64(&m->e, RCX, (uint64_t)(uintptr_t)l);
+    emit_jmp(&m->e, m->tr->routine.leave_link);
+}
+
+/* r8: EIP. Jumps to its landing. */
+static void emit_table_jump(struct maker *m, struct address entry)
+{
+    emit_load64(&m->e, RCX, entry);
+    uint8_t *absent = emit_jrcxz(&m->e);
+    emit_rm(&m->e, 0, 0xff, 4, RCX);
+    emit_here(&m->e, absent);
+    emit_jmp(&m->e, m->tr->routine.miss);
+}
+
+void emit_table_stub(struct maker *m, struct stub *s)
+{
+    le32_put(s->rel32[0], (uint32_t)(m->e.p - (s->rel32[0] + 4)));
+    emit_mov_imm(&m->e, R8, s->eip);
+    emit_mov_imm64(&m->e, R10, (uint64_t)(uintptr_t)&m->t->context->jumps[s->eip & 0xffff]);
+    emit_table_jump(m, at(R10, 0));
+}
+
+static void emit_indirect(struct maker *m)
+{
+    emit_mov_imm64(&m->e, R10, (uint64_t)(uintptr_t)m->t->context->jumps);
+    emit_movzx16(&m->e, RCX, R8);
+    emit_table_jump(m, at_index(R10, RCX, 3, 0));
+    m->ended = true;
+}
+
+void emit_direct(struct maker *m, uint32_t eip)
+{
+    emit8(&m->e, 0xe9);
+    emit_way_to(m, eip);
+    m->ended = true;
+}
+
+void emit_leave_at(struct maker *m, const struct insn *i)
+{
+    m->refused |= m->k == 0;                                    /* it would lead back here */
+    emit_lea64(&m->e, R11, at(R11, (int32_t)(m->segment_end - m->k)));
+    emit_mov_imm(&m->e, R8, eip_of(m, i));
+    emit_jmp(&m->e, m->tr->routine.miss);
+    m->ended = true;
+}
+
+/* --- the stack ------------------------------------------------------------------------------------------------------ */
+static void emit_stack_offset(struct maker *m, const struct insn *i, int32_t by)
+{
+    emit_lea(&m->e, R8, at(R12, by));
+    if (!(i->flags & INSN_STACK32))
+        emit_movzx16(&m->e, R8, R8);
+}
+
+static void emit_stack_move(struct maker *m, const struct insn *i, int32_t by)
+{
+    if (i->flags & INSN_STACK32) {
+        emit_lea(&m->e, R12, at(R12, by));
+        return;
+    }
+    emit_lea(&m->e, RCX, at(R12, by));
+    emit8(&m->e, 0x66);
+    emit_mov(&m->e, R12, RCX);
+}
+
+static unsigned operand_size(const struct insn *i) { return i->flags & INSN_OPERAND32 ? 4 : 2; }
+
+static void emit_push(struct maker *m, const struct insn *i, struct op op, enum site_kind kind)
+{
+    unsigned size = operand_size(i), stub = m->stub_count;
+    op.operand16 = size == 2;
+    emit_stack_offset(m, i, -(int32_t)size);
+    emit_access(m, i, op, SS, size, ACCESS_WRITE, i->flags & INSN_STACK32);
+    if (!m->refused)
+        m->stubs[stub].site->kind = (uint8_t)kind;
+    emit_stack_move(m, i, -(int32_t)size);
+}
+
+static struct op move_from(unsigned host) { return (struct op){ .opcode = 0x89, .reg = (uint8_t)host }; }
+static struct op move_to(unsigned host) { return (struct op){ .opcode = 0x8b, .reg = (uint8_t)host }; }
+static struct op move_imm(const struct insn *i, uint32_t imm)
+{
+    return (struct op){ .opcode = 0xc7, .imm_size = (uint8_t)operand_size(i), .imm = imm };
+}
+
+static void emit_operand_to(struct maker *m, const struct insn *i, unsigned host)
+{
+    struct op op = move_to(host);
+    if (operand_size(i) == 2)
+        op.opcode = 0x0fb7;                                     /* MOVZX */
+    if (!(i->flags & INSN_MEMORY)) {
+        emit_op_register(&m->e, &op, host_of[i->rm]);
+        return;
+    }
+    emit_effective_address(m, i);
+    emit_access(m, i, op, i->seg, operand_size(i), ACCESS_READ, i->flags & INSN_ADDRESS32);
+}
+
+static void emit_pop(struct maker *m, const struct insn *i)
+{
+    struct op op = move_to(host_of[i->rm]);
+    op.operand16 = operand_size(i) == 2;
+    emit_stack_offset(m, i, 0);
+    emit_access(m, i, op, SS, operand_size(i), ACCESS_READ, i->flags & INSN_STACK32);
+    if (i->rm != ESP)
+        emit_stack_move(m, i, (int32_t)operand_size(i));
+}
+
+static bool emit_leave(struct maker *m, const struct insn *i)
+{
+    if (!(i->flags & INSN_STACK32) || !(i->flags & INSN_OPERAND32))
+        return false;
+    emit_lea(&m->e, R8, at(RBP, 0));
+    emit_access(m, i, move_to(R10), SS, 4, ACCESS_READ, true);
+    emit_lea(&m->e, R12, at(RBP, 4));
+    emit_mov(&m->e, RBP, R10);
+    return true;
+}
+
+static bool push_selector(struct maker *m, const struct insn *i)
+{
+    emit_mem(&m->e, 0, 0x0fb7, R10, cpu_field(m, &m->tr->cpu->seg[i->reg].selector));
+    emit_push(m, i, move_from(R10), SITE_PUSH);
+    return true;
+}
+
+bool translate_stack(struct maker *m, const struct insn *i)
+{
+    const struct opcode *o = &opcodes[i->id];
+    unsigned key = o->map << 8 | o->opcode;
+    bool memory = i->flags & INSN_MEMORY;
+    switch (key) {
+    case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: return push_selector(m, i);
+    case 0x50: emit_push(m, i, move_from(host_of[i->rm]), SITE_PUSH); return true;
+    case 0x68: case 0x6a: emit_push(m, i, move_imm(i, i->imm), SITE_PUSH); return true;
+    case 0xc9: return emit_leave(m, i);
+    case 0x58: case 0x8f:
+        if ((key == 0x8f && memory) || (i->rm == ESP && !(i->flags & INSN_OPERAND32)))
+            return false;
+        emit_pop(m, i);
+        return true;
+    case 0xff:
+        if (o->group != GROUP_INDEX_6)
+            return false;
+        if (memory)
+            emit_operand_to(m, i, R10);
+        emit_push(m, i, move_from(memory ? R10 : host_of[i->rm]), SITE_PUSH);
+        return true;
+    default: return false;
+    }
+}
+
+/* --- branches --------------------------------------------------------------------------------------------------------- */
+static uint32_t target_of(const struct maker *m, const struct insn *i)
+{
+    uint32_t target = eip_of(m, i) + i->length + i->imm;
+    return i->flags & INSN_OPERAND32 ? target : target & 0xffff;
+}
+
+/* Indirect targets of this size can't be beyond the limit of CS. */
+static bool any_target(const struct maker *m, const struct insn *i)
+{
+    return m->t->context->cs_limit >= (i->flags & INSN_OPERAND32 ? 0xffffffff : 0xffff);
+}
+
+static void emit_jcc(struct maker *m, unsigned condition, uint32_t target)
+{
+    emit_opcode(&m->e, 0x0f80 | condition);
+    emit_way_to(m, target);
+}
+
+/* LOOP, LOOPE, LOOPNE (E2h, E1h, E0h) and JCXZ (E3h). */
+static void emit_loop(struct maker *m, const struct insn *i, unsigned opcode, uint32_t target)
+{
+    struct emitter *e = &m->e;
+    bool wide = i->address_mask != 0xffff;
+    if (opcode == 0xe3) {
+        if (wide)
+            emit_mov(e, RCX, R9);
+        else
+            emit_movzx16(e, RCX, R9);
+        uint8_t *zero = emit_jecxz(e), *over = emit_jmp_short(e);
+        emit_here(e, zero);
+        emit8(e, 0xe9);
+        emit_way_to(m, target);
+        emit_here(e, over);
+        return;
+    }
+    emit_lea(e, RCX, at(R9, -1));
+    if (!wide) {
+        emit_movzx16(e, RCX, RCX);
+        emit8(e, 0x66);
+    }
+    emit_mov(e, R9, RCX);
+    uint8_t *zero = emit_jecxz(e), *differs = NULL;
+    if (opcode != 0xe2) {
+        emit8(e, opcode == 0xe1 ? 0x75 : 0x74);
+        emit8(e, 0);
+        differs = e->p - 1;
+    }
+    emit8(e, 0xe9);
+    emit_way_to(m, target);
+    emit_here(e, zero);
+    if (differs)
+        emit_here(e, differs);
+}
+
+static bool branch_relative(struct maker *m, const struct insn *i, unsigned key)
+{
+    uint32_t target = target_of(m, i);
+    if (target > m->t->context->cs_limit) {
+        emit_leave_at(m, i);
+        return true;
+    }
+    if (key >= 0xe0 && key <= 0xe3) {
+        emit_loop(m, i, key, target);
+    } else if (key == 0xe8) {
+        emit_push(m, i, move_imm(i, eip_of(m, i) + i->length), SITE_LAST);
+        emit_direct(m, target);
+    } else if (key == 0xe9 || key == 0xeb) {
+        emit_direct(m, target);
+    } else {
+        emit_jcc(m, key & 15, target);
+    }
+    return true;
+}
+
+static bool branch_absolute(struct maker *m, const struct insn *i, bool call)
+{
+    if (!any_target(m, i) || (call && !(i->flags & INSN_MEMORY) && i->rm == ESP)) {
+        emit_leave_at(m, i);
+        return true;
+    }
+    if (!call) {
+        emit_operand_to(m, i, R8);
+    } else if (i->flags & INSN_MEMORY) {
+        emit_operand_to(m, i, R10);
+        emit_store64(&m->e, at(RSP, FRAME_TARGET), R10);
+        emit_push(m, i, move_imm(i, eip_of(m, i) + i->length), SITE_LAST);
+        emit_load(&m->e, R8, at(RSP, FRAME_TARGET));
+    } else {
+        emit_push(m, i, move_imm(i, eip_of(m, i) + i->length), SITE_LAST);
+        emit_operand_to(m, i, R8);
+    }
+    emit_indirect(m);
+    return true;
+}
+
+static bool emit_return(struct maker *m, const struct insn *i, unsigned release)
+{
+    struct op op = move_to(R8);
+    if (!any_target(m, i)) {
+        emit_leave_at(m, i);
+        return true;
+    }
+    if (operand_size(i) == 2)
+        op.opcode = 0x0fb7;
+    emit_stack_offset(m, i, 0);
+    emit_access(m, i, op, SS, operand_size(i), ACCESS_READ, i->flags & INSN_STACK32);
+    emit_stack_move(m, i, (int32_t)(operand_size(i) + release));
+    emit_indirect(m);
+    return true;
+}
+
+bool translate_branch(struct maker *m, const struct insn *i)
+{
+    const struct opcode *o = &opcodes[i->id];
+    unsigned key = o->map << 8 | o->opcode;
+    if (!i->id)
+        return false;
+    if (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz)
+        return branch_relative(m, i, key);
+    if (key == 0xc3 || key == 0xc2)
+        return emit_return(m, i, key == 0xc2 ? i->imm : 0);
+    if (key == 0xff && (o->group == GROUP_INDEX_2 || o->group == GROUP_INDEX_4))
+        return branch_absolute(m, i, o->group == GROUP_INDEX_2);
+    return false;
+}

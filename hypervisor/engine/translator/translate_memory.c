@@ -1,0 +1,138 @@
+/* Memory operands: address, segment, the flat tables, and the way around them.
+ *
+ *     lea  disp(base,index,scale), %r8d           the offset
+ *     mov  base(segment), %ecx; lea               the linear address, for segments that are not flat
+ *     rorx $2, %r8d, %ecx                         misaligned addresses find the part of the table that is always 0
+ *     shrx %r15d, %ecx, %ecx                      the tables' addresses have the shift counts in their low bits
+ *     mov  -10(%r15,%rcx,8), %rcx
+ *     jrcxz slow                                  absent, protected, a device, decoded code, misaligned
+ *     op   (%rcx,%r8)
+ * No instruction of this changes a flag, so the guest's stay in the host's flags all the time, and a fault finds them right. A misaligned
+ * access that stays in its page takes the slow path, too. Offsets against limits: only where the class of the segment says so. */
+#include "engine/translator/translate.h"
+
+/* --- one operation ---------------------------------------------------------------------------------------------- */
+static void emit_prefixes(struct emitter *e, const struct op *op)
+{
+    if (op->lock)
+        emit8(e, 0xf0);
+    if (op->operand16)
+        emit8(e, 0x66);
+}
+
+static void emit_immediate(struct emitter *e, const struct op *op)
+{
+    for (unsigned n = 0; n < op->imm_size; n++)
+        emit8(e, op->imm >> n * 8);
+}
+
+void emit_op_register(struct emitter *e, const struct op *op, unsigned rm)
+{
+    if (op->operand16)
+        emit8(e, 0x66);
+    emit_rm(e, 0, op->opcode, op->reg, rm);
+    emit_immediate(e, op);
+}
+
+static void emit_op_memory(struct emitter *e, const struct op *op)
+{
+    struct address a = at_index(RCX, R8, 0, 0);
+    if (op->high) {                                             /* r8 needs a REX prefix */
+        emit_lea64(e, RCX, a);
+        a = at(RCX, 0);
+    }
+    emit_prefixes(e, op);
+    emit_mem(e, 0, op->opcode, op->reg, a);
+    emit_immediate(e, op);
+}
+
+/* --- addresses -------------------------------------------------------------------------------------------------- */
+void emit_effective_address(struct maker *m, const struct insn *i)
+{
+    struct address a = { i->base == GPR_ZERO ? NO_REGISTER : host_of[i->base], i->index == GPR_ZERO ? NO_REGISTER : host_of[i->index],
+                         i->scale, (int32_t)i->disp };
+    if (a.base == NO_REGISTER && a.index == NO_REGISTER) {
+        emit_mov_imm(&m->e, R8, i->disp & i->address_mask);
+        return;
+    }
+    emit_lea(&m->e, R8, a);
+    if (i->address_mask == 0xffff)
+        emit_movzx16(&m->e, R8, R8);
+}
+
+/* rcx = limit - (offset + size - 1), an int64_t between -2^33 and 2^32; jumps when it is below 0. */
+static uint8_t *emit_limit_check(struct maker *m, const int64_t *limit, unsigned size)
+{
+    struct emitter *e = &m->e;
+    emit_load64(e, RCX, cpu_field(m, limit));
+    emit_not64(e, R8);
+    emit_lea64(e, RCX, at_index(RCX, R8, 0, 2 - (int32_t)size));
+    emit_not64(e, R8);
+    emit_rorx(e, 1, RCX, RCX, 32);
+    emit_shrx(e, 0, RCX, RCX, R14);                             /* by 12: 0, or FFFFFh */
+    emit_lea(e, RCX, at(RCX, -0xfffff));
+    return emit_jecxz(e);
+}
+
+static void emit_base(struct maker *m, unsigned seg)
+{
+    emit_load(&m->e, RCX, cpu_field(m, &m->tr->cpu->seg[seg].base));
+    emit_lea(&m->e, R8, at_index(RCX, R8, 0, 0));
+}
+
+void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide)
+{
+    struct emitter *e = &m->e;
+    bool write = access != ACCESS_READ;
+    const struct segment *s = &m->tr->cpu->seg[seg];
+    enum segment_class class = class_of(write ? m->t->context->write_classes : m->t->context->read_classes, seg);
+    islands_within_reach(m);
+    struct stub *stub = stub_new(m, STUB_ACCESS);
+    if (!stub)
+        return;
+    stub->access = access;
+    stub->op = op;
+    stub->seg = seg;
+    stub->site = site_new(m, i, size, seg);
+    if (class == CLASS_OTHER || (class == CLASS_64K && wide))
+        island_wait(m, emit_limit_check(m, write ? &s->write_limit : &s->read_limit, size), stub, 1);
+    if (class != CLASS_FLAT)
+        emit_base(m, seg);
+    unsigned from = R8;
+    if (size > 1) {
+        emit_rorx(e, 0, RCX, R8, size == 2 ? 1 : 2);
+        from = RCX;
+    }
+    emit_shrx(e, 0, RCX, from, size == 1 ? R14 : size == 2 ? R13 : R15);
+    emit_load64(e, RCX, at_index(write ? R15 : R14, RCX, 3, write ? -10 : -12));
+    island_wait(m, emit_jrcxz(e), stub, 0);
+    emit_op_memory(e, &op);
+    stub->resume = e->p;
+}
+
+/* --- the slow path ------------------------------------------------------------------------------------------------ */
+static void call_routine(struct maker *m, const struct site *s, const uint8_t *routine)
+{
+    emit_mov_imm64(&m->e, RCX, (uint64_t)(uintptr_t)s);
+    emit_call(&m->e, routine);
+}
+
+void emit_access_stub(struct maker *m, struct stub *s)
+{
+    const struct routines *r = &m->tr->routine;
+    struct emitter *e = &m->e;
+    if (s->rel32[1]) {
+        le32_put(s->rel32[1], (uint32_t)(e->p - (s->rel32[1] + 4)));
+        emit_base(m, s->seg);
+    }
+    if (s->rel32[0])
+        le32_put(s->rel32[0], (uint32_t)(e->p - (s->rel32[0] + 4)));
+    if (s->access != ACCESS_WRITE)
+        call_routine(m, s->site, s->access == ACCESS_READ ? r->read : r->check_write);
+    emit_op_register(e, &s->op, RCX);
+    if (s->access != ACCESS_READ) {
+        emit_mov(e, R10, RCX);
+        call_routine(m, s->site, r->write);
+    }
+    emit_jmp(e, s->resume);
+}

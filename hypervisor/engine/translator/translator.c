@@ -1,0 +1,166 @@
+/* The translator: x86-32 to x86-64, the same instruction set, so most instructions are copied.
+ *
+ * It stands on the interpreter. The interpreter's cache of decoded blocks finds code by physical address and mode, and knows when it is
+ * written; a block that was executed often enough gets a translation, and its first instruction's handler then is exec_translated(). Cold
+ * code, single steps, faults, interrupts and everything that changes modes stay with the interpreter's loop, to which translated code
+ * returns with the state in struct cpu exact.
+ *
+ *     translate.c         blocks; translate_insn.c, translate_memory.c, translate_flow.c: the kinds of instructions
+ *     emit_x64.h          host encodings
+ *     code_cache.c        memory, links between translations, dropping the oldest
+ *     contexts.c          what code depends on besides its bytes; landings of indirect jumps
+ *     routines.c          in and out; calls of helpers.c
+ *
+ * Needs: BMI2 (RORX, SHRX), which shift without touching flags. */
+#include "engine/translator/translator.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { THRESHOLD = 40, NEAR = 8192, NEVER = 0x80000000u };
+
+/* --- running ------------------------------------------------------------------------------------------------------- */
+struct outcome { struct link *link; uint64_t remaining; };
+typedef struct outcome enter_fn(uintptr_t cpu, const uint8_t *code, uint64_t remaining, uintptr_t read, uintptr_t write);
+
+static void forget_landings(struct translator *tr)
+{
+    for (unsigned n = 0; n < CONTEXTS; n++)
+        context_clear_jumps(tr, &tr->contexts[n]);
+    tr->flushes = tr->cpu->tlb->flushes;
+    tr->count.flushes++;
+}
+
+/* Code that leads here from the same page or through the table does so by itself from now on. */
+static void connect(struct translator *tr, struct translation *t)
+{
+    struct context *x = t->context;
+    struct link *l = tr->link;
+    if (l && l->eip == t->eip && l->from->context == x && (l->from->block->physical ^ t->block->physical) < 4096 && !l->to)
+        link_patch(l, t);
+    tr->link = NULL;
+    uint8_t **jump = &x->jumps[t->eip & 0xffff];
+    if (!*jump)
+        x->filled[x->filled_count++] = (uint16_t)t->eip;
+    *jump = t->landing + tr->run;
+}
+
+static void run(struct translator *tr, struct translation *t)
+{
+    struct cpu *c = tr->cpu;
+    unsigned user = c->cpl == 3;
+    enter_fn *enter = (enter_fn *)(uintptr_t)tr->routine.enter;
+    uint64_t stop = tr->in.frame.stop;
+    tr->count.entries++;
+    struct outcome out = enter((uintptr_t)c + tr->bias, t->entry + tr->run, stop - c->instructions,
+                               (uintptr_t)c->tlb->flat_read[user] + 12, (uintptr_t)c->tlb->flat_write[user] + 10);
+    c->instructions = stop - out.remaining;
+    tr->link = out.link;
+    if (out.link)
+        c->eip = out.link->eip;
+    tr->in.frame.first = t->block->insn;
+    c->current = tr->in.frame.first - 1;                        /* everything is counted */
+}
+
+static struct translation *find(struct translator *tr, struct block *b, uint32_t eip)
+{
+    for (struct translation *t = b->translations; t; t = t->next_of_block)
+        if (t->eip == eip && t->context == tr->context)
+            return t;
+    return NULL;
+}
+
+/* The handler of the first instruction of a block: interprets, translates, or runs the translation. */
+static void exec_block(struct cpu *c, const struct insn *i)
+{
+    struct translator *tr = translator_of(c);
+    struct block *b = tr->in.block;
+    if (b->executed < tr->threshold || tr->in.frame.single || tr->in.stop - c->instructions < tr->near
+        || !context_now(tr, b->mode)) {
+        b->executed += !(b->executed & NEVER);
+        tr->link = NULL;
+        b->first(c, i);
+        return;
+    }
+    if (unlikely(tr->flushes != c->tlb->flushes))
+        forget_landings(tr);
+    struct translation *t = find(tr, b, c->eip);
+    if (!t && !(t = translate(tr, b, c->eip))) {
+        b->executed = NEVER;
+        b->first(c, i);
+        return;
+    }
+    connect(tr, t);
+    run(tr, t);
+}
+
+/* --- the interpreter's blocks ---------------------------------------------------------------------------------------- */
+static void made(struct cpu *c, struct block *b)
+{
+    (void)c;
+    b->first = b->insn[0].exec;
+    if (!(b->mode & MODE_SINGLE) && !b->second && b->insn[0].id && b->count)
+        b->insn[0].exec = exec_block;
+}
+
+static void killed(struct cpu *c, struct block *b)
+{
+    while (b->translations)
+        translation_kill(translator_of(c), b->translations);
+}
+
+static void forgotten(struct cpu *c)
+{
+    struct translator *tr = translator_of(c);
+    code_cache_drop(tr);
+    forget_landings(tr);
+}
+
+static const struct block_watch watch = { .made = made, .killed = killed, .forgotten = forgotten };
+
+/* --- the engine ------------------------------------------------------------------------------------------------------- */
+bool translator_usable(struct error *err)
+{
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("bmi2"))
+        return true;
+    return error_set(err, ENOTSUP, "this host's CPU lacks BMI2, which the translator needs; choose --engine interpreter");
+}
+
+static bool translator_attach(struct cpu *c, struct error *err)
+{
+    if (!translator_usable(err) || !mmu_flat_create(c, err))
+        return false;
+    struct translator *tr = calloc(1, sizeof *tr);
+    if (!tr)
+        return error_set(err, ENOMEM, "no memory for the translator of %s; close other programs", c->dev.id);
+    tr->cpu = c;
+    tr->bias = (11 - (uintptr_t)c) & 63;
+    tr->threshold = THRESHOLD;
+    tr->near = NEAR;
+    if (!code_cache_create(tr, (size_t)CHUNKS_DEFAULT * CHUNK_BYTES, err) || !interpreter_start(c, &tr->in, err)) {
+        free(tr);
+        return false;
+    }
+    tr->in.watch = &watch;
+    c->engine = &translator_engine;
+    return true;
+}
+
+static void translator_detach(struct cpu *c)
+{
+    struct translator *tr = c->engine_data;
+    if (!tr)
+        return;
+    interpreter_end(c);
+    contexts_destroy(tr);
+    code_cache_destroy(tr);
+    free(tr);
+}
+
+static void translator_kick(struct cpu *c) { atomic_fetch_or(&c->pending, PENDING_KICK); }
+static void translator_pull(struct cpu *c) { (void)c; }
+
+const struct engine translator_engine = {
+    .name = "translator", .attach = translator_attach, .detach = translator_detach, .run = interpreter_run, .kick = translator_kick,
+    .pull = translator_pull, .push = blocks_forget, .code_written = blocks_written, .map_changed = blocks_forget,
+};

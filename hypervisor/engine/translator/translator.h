@@ -1,0 +1,110 @@
+/* The translator's own: what its parts know of each other. The overview is in translator.c.
+ *
+ * Host registers while translated code runs. Upper halves of guest registers are zero.
+ *     rax r9 rdx rbx r12 rbp rsi rdi      EAX ECX EDX EBX ESP EBP ESI EDI
+ *     rcx                                 scratch, the one that JRCXZ tests; r8: address; r10: value
+ *     r11                                 instructions until the run ends
+ *     r13                                 struct cpu + bias (the low six bits are 11)
+ *     r14, r15                            flat read table + 12, flat write table + 10 (mmu.h)
+ *     flags                               the guest's arithmetic flags; DF clear. Everything but the guest's own instructions keeps them. */
+#ifndef TRANSLATOR_TRANSLATOR_H
+#define TRANSLATOR_TRANSLATOR_H
+#include "engine/interpreter/interpreter.h"
+#include "engine/translator/emit_x64.h"
+
+/* What translated code takes for granted. Blocks of one context are chained without checks. */
+struct context {
+    uint32_t mode, cs_base, cs_limit;
+    uint16_t read_classes, write_classes;       /* two bits each, by enum segment_register */
+    uint8_t **jumps;                            /* by the low 16 bits of EIP: a landing (executable), or the miss routine */
+    uint16_t *filled;                           /* which entries are landings */
+    unsigned filled_count;
+};
+
+struct translation;
+/* A way out of translated code to an address known at translation. */
+struct link {
+    struct translation *from, *to;
+    struct link *next;                          /* others that lead to `to` */
+    uint8_t *rel32, *exit;                      /* the displacement to patch; where it leads when there is no `to` (writable) */
+    uint32_t eip;
+    bool backward;                              /* loops look whether something is pending */
+};
+/* A place from which translated code calls C. What is left to do after a store: nothing; move ESP; the block is over anyway. */
+enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_LAST };
+struct site {
+    struct translation *t;
+    const struct insn *insn;
+    uint16_t uncounted;                         /* instructions of the segment from this one on: r11 has them already */
+    uint8_t size, seg, kind;
+};
+struct translation {
+    struct block *block;
+    struct context *context;
+    struct translation *next_of_block, *next_in_chunk;
+    struct link *incoming, *links;
+    uint8_t *landing, *poll, *entry;            /* writable addresses: from indirect jumps; from loops; from elsewhere */
+    uint32_t eip;
+    uint16_t link_count;
+    bool dead;
+};
+
+/* --- the code cache --------------------------------------------------------------------------------------------- */
+/* A ring of chunks. The translations of the chunk that is about to be filled are dropped; the others stay. */
+enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 32, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64 };
+struct code_chunk { uint8_t *start; struct translation *translations; uint8_t *records; size_t records_used; };
+struct routines {                               /* emitted once; writable addresses but `enter` */
+    uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *end;
+};
+struct translator_counters { uint64_t blocks, flushes, evictions, interpreted, slow_reads, slow_writes, calls, ends, exits, entries; };
+struct translator {
+    struct interpreter in;                      /* first member: the interpreter runs what is cold */
+    struct cpu *cpu;
+    uintptr_t bias;                             /* r13 = cpu + bias */
+    uint8_t *code;                              /* the writable mapping */
+    intptr_t run;                               /* executable - writable */
+    struct code_chunk chunks[CHUNKS];
+    unsigned chunk, chunk_count;
+    uint8_t *next;                              /* where the next block goes, in chunks[chunk] */
+    struct routines routine;
+    struct context contexts[CONTEXTS], *context;
+    unsigned context_next;
+    struct link *link;                          /* the way out that was just taken, when it may be patched */
+    struct translation *running;
+    uint32_t flushes;                           /* mmu flushes as of the last clearing of the jump tables */
+    unsigned threshold, near;                   /* a block is translated after so many executions; so many instructions before the end
+                                                   of a run, the interpreter goes on: translated code may go a little further than asked */
+    struct translator_counters count;
+};
+static inline struct translator *translator_of(const struct cpu *c) { return c->engine_data; }
+
+bool code_cache_create(struct translator *, size_t bytes, struct error *);
+void code_cache_destroy(struct translator *);
+/* Room for a block: the emitter's start. May drop the oldest translations. */
+void code_cache_begin(struct translator *, struct emitter *);
+void code_cache_end(struct translator *, const struct emitter *, struct translation *);
+void *code_cache_record(struct translator *, size_t size);     /* lives as long as the block that is being made; NULL: no room */
+void translation_kill(struct translator *, struct translation *);
+void link_patch(struct link *, struct translation *to);        /* NULL: back to its exit */
+void code_cache_drop(struct translator *);                     /* everything */
+
+/* --- contexts.c --------------------------------------------------------------------------------------------------- */
+struct context *context_now(struct translator *, unsigned mode);
+void context_clear_jumps(struct translator *, struct context *);
+void contexts_destroy(struct translator *);
+static inline enum segment_class class_of(uint16_t classes, unsigned seg) { return classes >> (seg * 2) & 3; }
+
+/* --- routines.c --------------------------------------------------------------------------------------------------- */
+void routines_emit(struct translator *);
+
+/* --- translate.c, and its parts ----------------------------------------------------------------------------------- */
+struct translation *translate(struct translator *, struct block *, uint32_t eip);
+
+/* --- helpers.c: called by translated code ----------------------------------------------------------------------------- */
+uint64_t helper_read(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+uint64_t helper_check_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+uint64_t helper_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining, uint64_t value);
+uint64_t helper_call(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+uint64_t helper_end(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+
+#endif
