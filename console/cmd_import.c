@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct own_options { const char *name, *profile; bool dry_run, json, no_adapt; };
+struct own_options { const char *name, *profile; bool dry_run, json, no_adapt, no_inspect; };
 #define OWN(m) offsetof(struct own_options, m)
 static const struct option table[] = {
     { "name", "NAME", OPTION_TEXT, OWN(name), 0, "the guest's name (default: made from the source's)" },
@@ -17,6 +17,10 @@ static const struct option table[] = {
     { "dry-run", NULL, OPTION_FLAG, OWN(dry_run), 0, "read and look, but make nothing" },
     { "json", NULL, OPTION_FLAG, OWN(json), 0, "the result as JSON" },
     { "no-adapt", NULL, OPTION_FLAG, OWN(no_adapt), 0, "change nothing inside the disk (nothing is changed yet)" },
+    { "no-inspect", NULL, OPTION_FLAG, OWN(no_inspect), 0, "look with the program's own readers only, do not start libguestfs" },
+    { "boot-test", NULL, OPTION_LATER, 0, 0, "start the guest once and look: not in this version" },
+    { "identity", "FILE", OPTION_LATER, 0, 0, "what the old machine was: not in this version" },
+    { "ddrescue-map", "FILE", OPTION_LATER, 0, 0, "the bad sectors that ddrescue found: not in this version" },
     { 0 }
 };
 
@@ -115,7 +119,7 @@ static int import(struct invocation *in)
     struct guest g = { .lock = -1 };
     struct import_result r = { 0 };
     struct import_options options = { .source = in->arguments.items[0], .profile = o->profile, .tool_version = HOLDOVER_VERSION,
-                                      .dry_run = o->dry_run, .progress = progress_show, .ui = &progress };
+                                      .dry_run = o->dry_run, .no_inspect = o->no_inspect, .progress = progress_show, .ui = &progress };
     struct profile *wanted;
     struct error err = { 0 };
     bool ok;

@@ -47,6 +47,9 @@ void progress_show(void *progress, const struct import_progress *i)
     fprintf(stderr, "\r\x1b[K");
     if (i->stage != IMPORT_READING) {
         fprintf(stderr, "%s", stages[i->stage]);
+        if (i->doing)
+            fprintf(stderr, " (%s), %.0f s of at most %.0f; --no-inspect leaves this out", i->doing, i->waited, i->limit);
+        fflush(stderr);
         return;
     }
     fprintf(stderr, "%s %.1f", p->verb, (double)i->done / 1e6);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 16 * QCOW2_WRITER_CLUSTER, LEVEL = 4, THREADS_MOST = 8, INSPECT_SECONDS = 300 };
+enum { CHUNK = 16 * QCOW2_WRITER_CLUSTER, LEVEL = 4, THREADS_MOST = 8, INSPECT_SECONDS = 180 };
 
 struct import {
     const struct import_options *o; struct import_result *r;
@@ -133,10 +133,14 @@ static bool image_make(struct import *i, struct error *err)
     return file_digest(i, i->part, i->r->image_sha256, err);
 }
 
-static bool keep_waiting(void *arg)
+static bool waiting(void *arg, const char *doing, double seconds, double limit)
 {
     struct import *i = arg;
+    i->progress.doing = doing;
+    i->progress.waited = seconds;
+    i->progress.limit = limit;
     show(i, IMPORT_INSPECTING);
+    i->progress.doing = NULL;
     return cancelled(i);
 }
 
@@ -152,7 +156,7 @@ static void look_deeper(struct import *i, const char *image, const char *format)
     else if (i->table.kind == TABLE_NONE)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: there is no partition table and no file system");
     else
-        r->inspected = inspect_guestfs(image, format, seconds, keep_waiting, i, &i->facts, &i->report, r->inspect_note);
+        r->inspected = inspect_guestfs(image, format, seconds, waiting, i, &i->facts, &i->report, r->inspect_note);
 }
 
 static void text_copy(char *to, size_t size, const char *from)

@@ -12,6 +12,7 @@ struct import_progress {
     enum import_stage stage;
     uint64_t done, total, stored;               /* bytes read; total 0: not known (stdin); bytes of the image so far */
     double rate, eta;                           /* bytes a second; seconds left, negative: not known */
+    const char *doing; double waited, limit;    /* while inspecting: what libguestfs does, its seconds and their limit; or NULL */
 };
 struct import_options {
     const char *source;                         /* a file, a block device, or "-" for standard input */
@@ -21,7 +22,7 @@ struct import_options {
     const char *tool_version;                   /* for the manifest */
     bool dry_run;                               /* read, hash, look and choose; write nothing */
     bool no_inspect;                            /* do not start libguestfs; the light detectors still look */
-    unsigned inspect_seconds;                   /* limit for libguestfs; 0: 300 */
+    unsigned inspect_seconds;                   /* limit for libguestfs; 0: 180 */
     int level;                                  /* zlib 1..9; 0: 4, within 2 % of the size that 6 gives in two thirds of its time */
     unsigned threads;                           /* compressors; 0: one a CPU, at most 8 */
     void (*progress)(void *ui, const struct import_progress *);     /* about four times a second; may be NULL */

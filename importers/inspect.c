@@ -1,10 +1,16 @@
 /* Looking inside a disk. libguestfs starts a small Linux on the disk: a damaged disk can make it hang, so it runs in a child
- * with a time limit, in a process group of its own that is killed as a whole, and answers with JSON through a pipe. */
+ * with a time limit, in a process group of its own that is killed as a whole. The child says through a pipe what it is doing,
+ * a line each, and at last its answer as JSON.
+ *
+ * There are hosts (clouds, nested) whose /dev/kvm opens and makes machines in which no Linux starts. So a look with KVM must
+ * show life soon after its firmware, or it is made again without KVM. */
 #include "importers/inspect.h"
 #include "importers/trees.h"
 #include "base/bits.h"
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,7 +69,16 @@ void inspect_light(struct block *disk, const struct partition_table *t, struct f
 
 #ifdef HAVE_GUESTFS
 
-enum { APPLICATIONS_MOST = 3000, ANSWER_MOST = 4 << 20 };
+enum { APPLICATIONS_MOST = 3000, ANSWER_MOST = 4 << 20, SILENCE_SECONDS = 6 };
+static const char saw_firmware[] = "libguestfs: firmware", saw_kernel[] = "libguestfs: its Linux starts";
+
+struct child { const char *image, *format, *folder; int out; bool kvm; char tail[64]; };
+
+static void tell(const struct child *c, const char *line)
+{
+    if (dprintf(c->out, "%s\n", line) < 0)
+        _exit(1);                               /* nobody waits any more */
+}
 
 static void strings_free(char **list)
 {
@@ -177,8 +192,34 @@ static void system_facts(const json_t *s, struct facts *f)
         facts_add(f, "application", "%s", json_string_value(app));
 }
 
+/* What the appliance's console says comes in pieces of any size: the end of the last one is kept. */
+static void heard(guestfs_h *g, void *arg, uint64_t event, int handle, int flags, const char *bytes, size_t length,
+                  const uint64_t *array, size_t array_length)
+{
+    static const struct { const char *words, *line; } signs[] = { { "SeaBIOS (", saw_firmware }, { "Linux version ", saw_kernel } };
+    struct child *c = arg;
+    size_t kept = strlen(c->tail);
+    char *text = malloc(kept + length + 1);
+    (void)g, (void)event, (void)handle, (void)flags, (void)array, (void)array_length;
+    if (!text)
+        return;
+    memcpy(text, c->tail, kept);
+    for (size_t i = 0; i < length; i++)
+        text[kept + i] = bytes[i] ? bytes[i] : ' ';
+    text[kept + length] = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(signs); i++) {
+        char *at = strstr(text, signs[i].words);
+        if (at) {
+            tell(c, signs[i].line);
+            *at = '!';                          /* seen once */
+        }
+    }
+    snprintf(c->tail, sizeof(c->tail), "%s", text + MAX(kept + length, sizeof(c->tail) - 1) - (sizeof(c->tail) - 1));
+    free(text);
+}
+
 /* The child's work: everything that libguestfs finds, as one object. */
-static json_t *child_look(const char *image, const char *format, const char *folder)
+static json_t *child_look(struct child *c)
 {
     json_t *answer = json_object(), *systems = json_array();
     struct facts f = { 0 };
@@ -189,15 +230,24 @@ static json_t *child_look(const char *image, const char *format, const char *fol
         return answer;
     }
     guestfs_set_error_handler(g, NULL, NULL);
-    guestfs_set_tmpdir(g, folder);
-    if (guestfs_add_drive_opts(g, image, GUESTFS_ADD_DRIVE_OPTS_READONLY, 1, GUESTFS_ADD_DRIVE_OPTS_FORMAT, format, -1) ||
+    guestfs_set_tmpdir(g, c->folder);
+    setenv("TMPDIR", c->folder, 1);             /* for supermin; where the appliance is kept was settled by guestfs_create */
+    if (c->kvm) {                               /* a verbose kernel speaks from its first moment */
+        guestfs_set_event_callback(g, heard, GUESTFS_EVENT_APPLIANCE, 0, c);
+        guestfs_set_verbose(g, 1);
+    }
+    tell(c, "libguestfs: starting");
+    if (guestfs_add_drive_opts(g, c->image, GUESTFS_ADD_DRIVE_OPTS_READONLY, 1, GUESTFS_ADD_DRIVE_OPTS_FORMAT, c->format, -1) ||
         guestfs_launch(g)) {
         const char *text = guestfs_last_error(g);
         json_object_set_new(answer, "error", json_sprintf("%.*s", text ? (int)strcspn(text, "\n") : 7, text ? text : "unknown"));
         return answer;
     }
+    guestfs_set_verbose(g, 0);
+    tell(c, "libguestfs: looking for systems");
     char **roots = guestfs_inspect_os(g);
     for (size_t i = 0; roots && roots[i]; i++) {
+        tell(c, "libguestfs: reading versions and applications");
         json_t *s = system_look(g, roots[i], &f);
         system_facts(s, &f);
         json_array_append_new(systems, s);
@@ -210,22 +260,27 @@ static json_t *child_look(const char *image, const char *format, const char *fol
     return answer;
 }
 
-_Noreturn static void child_run(int out, const char *image, const char *format, const char *folder)
+_Noreturn static void child_run(struct child *c, pid_t parent)
 {
     int null = open("/dev/null", O_RDWR);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
     for (int fd = 0; fd < 3; fd++)
         dup2(null, fd);
+    c->out = dup2(c->out, 3);                   /* and nothing else stays open: the guest's lock is the parent's alone */
+    fcntl(c->out, F_SETFD, FD_CLOEXEC);
+    close_range(4, ~0U, 0);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     setenv("LIBGUESTFS_BACKEND", "direct", 0);
-    if (access("/dev/kvm", R_OK | W_OK))
+    if (!c->kvm)
         setenv("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg", 0);
-    setenv("XDG_RUNTIME_DIR", folder, 1);       /* sockets too go where the parent cleans up */
-    json_t *answer = child_look(image, format, folder);
-    _exit(json_dumpfd(answer, out, JSON_COMPACT) ? 1 : 0);
+    setenv("XDG_RUNTIME_DIR", c->folder, 1);    /* sockets too go where the parent cleans up */
+    json_t *answer = child_look(c);
+    _exit(json_dumpfd(answer, c->out, JSON_COMPACT) ? 1 : 0);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
@@ -252,30 +307,86 @@ static double seconds_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Collects the child's answer; NULL with a note when it took too long or was told to stop. */
-static char *answer_read(int in, unsigned seconds, bool (*stop)(void *arg), void *arg, char note[IMPORT_TEXT])
+/* The parent's side of one look. */
+struct look {
+    struct child child;
+    unsigned seconds; double begun, silent_since;       /* the limit is for both attempts together */
+    bool kvm_dead;
+    inspect_waiting *waiting; void *arg;
+    char doing[64], *text; size_t length;       /* what came through the pipe: lines, then the answer */
+};
+
+/* Takes the lines off the front of what came. */
+static void lines_take(struct look *l)
 {
-    double end = seconds_now() + seconds;
-    size_t length = 0;
-    char *text = malloc(ANSWER_MOST + 1);
-    while (text) {
+    char *end;
+    while (*l->text != '{' && (end = memchr(l->text, '\n', l->length))) {
+        *end = 0;
+        if (!strcmp(l->text, saw_firmware))
+            l->silent_since = seconds_now();
+        else
+            snprintf(l->doing, sizeof(l->doing), "%s", l->text);
+        if (!strcmp(l->text, saw_kernel))
+            l->silent_since = 0;
+        l->length -= (size_t)(end + 1 - l->text);
+        memmove(l->text, end + 1, l->length + 1);
+    }
+}
+
+/* Collects the child's answer; false with a note when it took too long or was told to stop, without one when KVM is dead. */
+static bool answer_read(struct look *l, int in, char note[IMPORT_TEXT])
+{
+    for (;;) {
         struct pollfd p = { .fd = in, .events = POLLIN };
-        if (stop(arg) || seconds_now() > end) {
-            snprintf(note, IMPORT_TEXT, "libguestfs was stopped after %u seconds; the disk is imported without its inspection",
-                     seconds);
-            break;
+        double now = seconds_now();
+        l->kvm_dead = l->silent_since > 0 && now > l->silent_since + SILENCE_SECONDS;
+        if (l->kvm_dead)
+            return false;
+        if (l->waiting(l->arg, l->doing, now - l->begun, l->seconds) || now > l->begun + l->seconds) {
+            snprintf(note, IMPORT_TEXT, "libguestfs was stopped after %.0f seconds; the disk is imported without its inspection",
+                     now - l->begun);
+            return false;
         }
         if (poll(&p, 1, 250) <= 0)
             continue;
-        ssize_t n = read(in, text + length, ANSWER_MOST - length);
-        if (n <= 0) {
-            text[length] = 0;
-            return text;
-        }
-        length += (size_t)n;
+        ssize_t n = read(in, l->text + l->length, ANSWER_MOST - l->length);
+        if (n <= 0)
+            return true;
+        l->length += (size_t)n;
+        l->text[l->length] = 0;
+        lines_take(l);
     }
-    free(text);
-    return NULL;
+}
+
+/* One process, its answer, its end. False: none, see note. */
+static bool look_once(struct look *l, bool kvm, char note[IMPORT_TEXT])
+{
+    int ends[2];
+    pid_t parent = getpid();
+    if (pipe2(ends, O_CLOEXEC)) {
+        snprintf(note, IMPORT_TEXT, "libguestfs could not be started: %s", strerror(errno));
+        return false;
+    }
+    l->child.kvm = kvm;
+    l->child.out = ends[1];
+    l->length = 0;
+    l->silent_since = 0;
+    pid_t child = fork();
+    if (!child)
+        child_run(&l->child, parent);
+    close(ends[1]);
+    bool ok = false;
+    if (child > 0) {
+        setpgid(child, child);
+        ok = answer_read(l, ends[0], note);
+        kill(-child, SIGKILL);
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+            ;
+    } else {
+        snprintf(note, IMPORT_TEXT, "libguestfs could not be started: no process");
+    }
+    close(ends[0]);
+    return ok;
 }
 
 /* libguestfs knows Windows NT better than we do, and Linux no better. */
@@ -299,43 +410,73 @@ static void answer_use(const json_t *answer, struct facts *f)
     year_keep_newest(f);
 }
 
-bool inspect_guestfs(const char *image, const char *format, unsigned seconds, bool (*stop)(void *arg), void *arg,
+/* The answer as JSON; NULL with a note. */
+static json_t *answer_parse(const struct look *l, char note[IMPORT_TEXT])
+{
+    json_t *answer = json_loads(l->text, 0, NULL);
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    if (answer && !error)
+        return answer;
+    snprintf(note, IMPORT_TEXT, "libguestfs could not look inside the disk: %s", error ? error : "it ended without an answer");
+    json_decref(answer);
+    return NULL;
+}
+
+/* Folders of looks whose process was killed: holdover-look-PID-XXXXXX. */
+static void folders_sweep(const char *base)
+{
+    DIR *dir = opendir(base);
+    struct dirent *e;
+    int pid;
+    while (dir && (e = readdir(dir))) {
+        char path[PATH_MAX];
+        if (sscanf(e->d_name, "holdover-look-%d-", &pid) == 1 && pid > 0 && kill(pid, 0) && errno == ESRCH) {
+            snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
+            nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        }
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* KVM is tried unless the user's own settings speak. */
+static bool kvm_promising(void)
+{
+    const char *backend = getenv("LIBGUESTFS_BACKEND");
+    return !access("/dev/kvm", R_OK | W_OK) && !getenv("LIBGUESTFS_BACKEND_SETTINGS") && (!backend || !strcmp(backend, "direct"));
+}
+
+bool inspect_guestfs(const char *image, const char *format, unsigned seconds, inspect_waiting *waiting, void *arg,
                      struct facts *f, json_t **report, char note[IMPORT_TEXT])
 {
-    char folder[64];
     const char *base = getenv("TMPDIR");        /* a socket's path is short: a long folder is not taken */
-    snprintf(folder, sizeof(folder), "%s/holdover-look-XXXXXX", base && *base == '/' && strlen(base) < 40 ? base : "/tmp");
-    int ends[2] = { -1, -1 };
+    char folder[80], real[PATH_MAX];
+    base = base && *base == '/' && strlen(base) < 40 ? base : "/tmp";
+    folders_sweep(base);
+    snprintf(folder, sizeof(folder), "%s/holdover-look-%d-XXXXXX", base, (int)getpid());
+    struct look l = { .child = { .image = realpath(image, real) ? real : image, .format = format, .folder = folder },
+                      .seconds = seconds, .begun = seconds_now(), .waiting = waiting, .arg = arg, .text = calloc(1, ANSWER_MOST + 1) };
     *report = NULL;
-    if (!mkdtemp(folder) || pipe2(ends, O_CLOEXEC)) {
+    *note = 0;
+    if (!l.text || !mkdtemp(folder)) {
         snprintf(note, IMPORT_TEXT, "libguestfs could not be started: %s", strerror(errno));
+        free(l.text);
         return false;
     }
-    pid_t child = fork();
-    if (!child)
-        child_run(ends[1], image, format, folder);
-    close(ends[1]);
-    if (child > 0)
-        setpgid(child, child);
-    char *text = child > 0 ? answer_read(ends[0], seconds, stop, arg, note) : NULL;
-    if (child > 0) {
-        kill(-child, SIGKILL);
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-            ;
+    json_t *answer = NULL;
+    bool kvm = kvm_promising();
+    bool came = look_once(&l, kvm, note);
+    if (came)
+        answer = answer_parse(&l, note);
+    if (kvm && !answer && (came || l.kvm_dead)) {       /* it could not, or did not, start: once more without KVM */
+        *note = 0;
+        if (look_once(&l, false, note))
+            answer = answer_parse(&l, note);
     }
-    close(ends[0]);
     folder_remove(folder);
-    json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
-    const char *error = json_string_value(json_object_get(answer, "error"));
-    if (text && (!answer || error))
-        snprintf(note, IMPORT_TEXT, "libguestfs could not look inside the disk: %s", error ? error : "it ended without an answer");
-    else if (!text && !*note)
-        snprintf(note, IMPORT_TEXT, "libguestfs could not be started: no process");
-    free(text);
-    if (!answer || error) {
-        json_decref(answer);
+    free(l.text);
+    if (!answer)
         return false;
-    }
     answer_use(answer, f);
     json_object_del(answer, "facts");
     *report = answer;
@@ -344,10 +485,10 @@ bool inspect_guestfs(const char *image, const char *format, unsigned seconds, bo
 
 #else
 
-bool inspect_guestfs(const char *image, const char *format, unsigned seconds, bool (*stop)(void *arg), void *arg,
+bool inspect_guestfs(const char *image, const char *format, unsigned seconds, inspect_waiting *waiting, void *arg,
                      struct facts *f, json_t **report, char note[IMPORT_TEXT])
 {
-    (void)image, (void)format, (void)seconds, (void)stop, (void)arg, (void)f;
+    (void)image, (void)format, (void)seconds, (void)waiting, (void)arg, (void)f;
     *report = NULL;
     snprintf(note, IMPORT_TEXT, "this build has no libguestfs; only what our own readers know was looked at");
     return false;

@@ -6,9 +6,11 @@
 
 /* Adds what the volumes that we can read say. */
 void inspect_light(struct block *disk, const struct partition_table *, struct facts *);
+/* Is told about four times a second what libguestfs is doing, since when, and the limit; true ends the look at once. */
+typedef bool inspect_waiting(void *arg, const char *doing, double seconds, double limit);
 /* Has libguestfs look at an image file for at most `seconds`. False: it could not; note says why. *report is its answer for
- * the manifest (may be NULL). `poll` is called about four times a second; when it says so, the look ends at once. */
-bool inspect_guestfs(const char *image, const char *format, unsigned seconds, bool (*poll)(void *arg), void *arg,
+ * the manifest (may be NULL). */
+bool inspect_guestfs(const char *image, const char *format, unsigned seconds, inspect_waiting *, void *arg,
                      struct facts *, json_t **report, char note[IMPORT_TEXT]);
 
 #endif

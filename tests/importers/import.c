@@ -323,6 +323,35 @@ Test(import, libguestfs, .timeout = 400)
     import_result_free(&r);
 }
 
+/* What a look that was killed left in the temporary folder goes with the next one. */
+Test(import, libguestfs_leaves_nothing)
+{
+    if (!test_program("mke2fs") || !test_program("supermin"))
+        TEST_SKIP("import.libguestfs_leaves_nothing", "mke2fs or libguestfs's supermin is not installed");
+    char *folder = test_folder(), *guest = guest_folder(folder, "g"), *temporary = guest_folder(folder, "tmp"), name[64];
+    const char *disk = make_linux(folder);
+    struct import_result r;
+    struct error err = { 0 };
+    struct import_options o = options_for(disk, guest);
+    o.no_inspect = false;
+    setenv("LIBGUESTFS_CACHEDIR", "/var/tmp", 0);       /* the appliance need not be built again */
+    cr_assert_eq(setenv("TMPDIR", temporary, 1), 0);
+    pid_t child = fork();
+    if (!child)
+        _exit(import_run(&o, &r, &err));
+    for (unsigned i = 0; i < 200 && empty(temporary); i++)
+        usleep(50000);
+    cr_assert(!empty(temporary));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    snprintf(name, sizeof(name), "holdover-look-%d-abcdef", (int)getpid());
+    guest_folder(temporary, name);              /* of a process that lives */
+    o.inspect_seconds = 1;
+    cr_assert(import_run(&o, &r, &err), "%s", err.text);
+    import_result_free(&r);
+    cr_assert_eq(test_run("test \"$(ls -A '%s')\" = %s", temporary, name), 0);
+}
+
 /* A limit that no launch can meet: the import succeeds all the same and says so. */
 Test(import, libguestfs_too_slow)
 {
@@ -335,12 +364,12 @@ Test(import, libguestfs_too_slow)
     struct import_options o = options_for(disk, guest);
     o.no_inspect = false;
     o.inspect_seconds = 1;
+    setenv("LIBGUESTFS_CACHEDIR", "/var/tmp", 0);
     cr_assert_eq(setenv("TMPDIR", folder, 1), 0);
     cr_assert(import_run(&o, &r, &err), "%s", err.text);
     cr_assert(!r.inspected && *r.inspect_note);
     check_linux(&r);
     import_result_free(&r);
-
 }
 
 Test(import, damaged_table_is_no_failure)
