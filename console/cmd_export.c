@@ -10,6 +10,7 @@ struct own_options { const char *format, *to; };
 #define OWN(m) offsetof(struct own_options, m)
 static const struct option table[] = {
     { "format", "raw", OPTION_TEXT, OWN(format), 0, "the format to write" },
+    { "bagit", NULL, OPTION_LATER, 0, 0, "a BagIt folder with checksums: not in this version" },
     { "o", "FILE", OPTION_TEXT, OWN(to), 0, "the file to make; -: standard output" },
     { 0 }
 };
@@ -27,7 +28,7 @@ static int export(struct invocation *in)
     if (!o->to)
         return usage_error(in->command, "where to? Give -o FILE");
     if (o->format && strcmp(o->format, "raw"))
-        return usage_error(in->command, "the format '%s' is not available yet: use --format raw", o->format);
+        return usage_error(in->command, "the format '%s' is not in this version: use --format raw", o->format);
     if (!guest_find(&g, in->arguments.items[0], &err) || !guest_lock(&g, &err))
         return fail(EXIT_FAILED, &err);
     guest_path(&g, "layers/current.qcow2", image);

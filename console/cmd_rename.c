@@ -8,6 +8,8 @@ static int rename_guest(struct invocation *in)
     struct error err;
     int code = EXIT_FINE;
 
+    if (!library_name_valid(in->arguments.items[1], &err))
+        return fail(EXIT_USAGE, &err);
     if (!guest_find(&g, in->arguments.items[0], &err) || !guest_lock(&g, &err))
         return fail(EXIT_FAILED, &err);
     if (!guest_rename(&g, in->arguments.items[1], &err))

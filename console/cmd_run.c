@@ -76,5 +76,6 @@ static int run(struct invocation *in)
 const struct command command_run = {
     .name = "run", .usage = "NAME [OPTION...]", .summary = "run a guest in its window",
     .options = table, .size = sizeof(struct own_options), .common = true, .least = 1, .most = 1, .run = run,
-    .details = "SIGTERM and Ctrl-C ask the system to shut down, as 'holdover stop' does; a second one ends it at once.",
+    .details = "SIGTERM and Ctrl-C ask the system to shut down, as 'holdover stop' does; a second one ends it at once.\n"
+               "Without a window, and after SIGTERM, a system that does not obey is powered off; its disks are flushed.",
 };

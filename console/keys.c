@@ -102,7 +102,7 @@ static char next_character(const char **text)
 {
     const char *t = *text;
 
-    *text += t[0] == '\\' && t[1] == 'n' ? 2 : 1;
+    *text += (t[0] == '\\' && t[1] == 'n') || (t[0] == '\r' && t[1] == '\n') ? 2 : 1;
     if (t[0] == '\r' || *text == t + 2)
         return '\n';
     return t[0] == 0x7f ? '\b' : t[0];

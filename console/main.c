@@ -32,7 +32,11 @@ int main(int argc, char **argv)
         printf("holdover " HOLDOVER_VERSION "\n");
         return EXIT_FINE;
     }
-    if (!(c = command_find(name))) {
+    if (!(c = command_find(name)) && command_later(name)) {
+        fprintf(stderr, "holdover: the command '%s' is not in this version; 'holdover --help' lists those that are\n", name);
+        return EXIT_USAGE;
+    }
+    if (!c) {
         fprintf(stderr, "holdover: there is no command '%s'; these exist:\n\n", name);
         list_commands(stderr);
         return EXIT_USAGE;

@@ -21,7 +21,7 @@ const struct option run_option_table[] = {
     { "serial", "FILE", OPTION_TEXT, RUN(serial), 0, "serial port 1 to a file; -: to the terminal, with its input" },
     { "debug-port", "PORT:FILE", OPTION_TEXT, RUN(debug_port), 0, "bytes written to an I/O port go to a file" },
     { "stats", "FILE", OPTION_TEXT, RUN(stats), 0, "counters as JSON at the end; -: to the standard output" },
-    { "vnc", "ADDRESS", OPTION_TEXT, RUN(vnc), 0, "not available yet" },
+    { "vnc", "ADDRESS", OPTION_LATER, 0, 0, "a VNC server: not in this version" },
     { 0 }
 };
 
@@ -68,6 +68,8 @@ static bool option_take(const struct option *o, void *object, char *value, struc
         if (end == value || *end || !isfinite(*(double *)member) || *(double *)member <= 0)
             return error_set(err, EINVAL, "--%s needs a number of seconds above 0, not '%s'", o->name, value);
         break;
+    case OPTION_LATER:
+        return error_set(err, ENOTSUP, "the option --%s is not in this version", o->name);
     }
     return true;
 }
@@ -203,6 +205,17 @@ const struct command *command_find(const char *name)
         if (!strcmp((*c)->name, name))
             return *c;
     return NULL;
+}
+
+bool command_later(const char *name)
+{
+    static const char *const later[] = { "snapshot", "clone", "diff", "promote", "adapt", "suspend", "top", "verify", "start-menu",
+                                         "cp" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(later); i++)
+        if (!strcmp(later[i], name))
+            return true;
+    return false;
 }
 
 int command_dispatch(const struct command *c, int argc, char **argv)

@@ -11,13 +11,14 @@ enum step_kind { STEP_UNTIL, STEP_TYPE, STEP_KEY };
 struct step { enum step_kind kind; const char *text; };
 struct step_list { struct step *items; size_t count; };
 
-/* OPTION_STEP: an item of a step_list, of the kind that `extra` says. OPTION_SECONDS: a double. */
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_STEP, OPTION_SECONDS };
+/* OPTION_STEP: an item of a step_list, of the kind that `extra` says. OPTION_SECONDS: a double. OPTION_LATER: not in this
+ * version, and said so. */
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_STEP, OPTION_SECONDS, OPTION_LATER };
 struct option { const char *name, *argument; enum option_kind kind; size_t offset; int extra; const char *help; };
 
 /* What `run` and `boot` both take. */
 struct run_options {
-    const char *engine, *memory, *vnc, *screenshot, *serial, *debug_port, *stats;
+    const char *engine, *memory, *screenshot, *serial, *debug_port, *stats;
     struct text_list set;
     struct step_list steps;
     bool headless, no_reboot;
@@ -44,6 +45,7 @@ struct command {
 };
 extern const struct command *const commands[];  /* closed by NULL; in commands.c */
 const struct command *command_find(const char *name);
+bool command_later(const char *name);           /* one that a later version will have */
 
 /* Fills the invocation from argv[0..argc) (after the command's name). false: a sentence; --help sets *help. */
 bool options_parse(struct invocation *, int argc, char **argv, bool *help, struct error *);

@@ -157,16 +157,25 @@ static bool session_open(struct session *s, struct machine_config *config, struc
 
 /* --- main loop ------------------------------------------------------------------------------------------------------- */
 
+/* A guest is asked to shut down; a second signal ends the run. Who sends SIGTERM or SIGHUP ends it by force before long, and so
+ * does who started a run without a window: there it ends, its disks flushed, also when the guest does not obey. */
 static void handle_signals(struct session *s)
 {
     struct signalfd_siginfo info;
     struct error err;
 
     while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
-        if (!s->folder || s->stopping != STOPPING_NOT)
+        bool must_end = info.ssi_signo != SIGINT || s->options->headless;
+        if (!s->folder || s->signalled) {
             session_kill(s);                    /* a machine without a library entry, or asked a second time */
-        else if (!session_stop(s, &err))
+        } else if (session_stop(s, &err)) {
+            s->signalled = true;
+            s->stop_must_end = must_end;
+        } else if (must_end) {
+            session_kill(s);
+        } else {
             session_notice(s, "%s", err.text);
+        }
     }
 }
 
@@ -291,6 +300,8 @@ static bool stats_write(struct session *s, struct error *err)
         "mips", busy > 0 ? (double)t.instructions / busy / 1e6 : 0.0,
         "exits", "io", (json_int_t)t.exits_io, "mmio", (json_int_t)t.exits_mmio, "hlt", (json_int_t)t.exits_hlt,
         "ended", reason_name(s), "exit_code", s->machine->exit_code, "steps_done", (json_int_t)s->step);
+    for (size_t n = 0; json && t.counters[n].name; n++)
+        json_object_set_new(json, t.counters[n].name, json_integer((json_int_t)t.counters[n].value));
     ok = json && (strcmp(s->options->stats, "-") ? !json_dump_file(json, s->options->stats, JSON_INDENT(2)) :
                   !json_dumpf(json, stdout, JSON_INDENT(2)) && putchar('\n') != EOF);
     json_decref(json);
@@ -349,29 +360,41 @@ static void session_close(struct session *s)
     pthread_mutex_destroy(&s->notice_lock);
 }
 
-/* A --set of a device's property is checked only by the machine itself. */
-static bool sets_device(const struct run_options *o)
+/* What a --set of a device names, and what a value means, only the machine itself checks: was it the command line that it
+ * refused? *device: a section that is no part of it. */
+static bool line_refused(const struct run_options *o, const char *sentence, bool *device)
 {
+    *device = false;
     for (size_t i = 0; i < o->set.count; i++) {
-        char section[64];
-        snprintf(section, sizeof(section), "%.*s", (int)strcspn(o->set.items[i], "."), o->set.items[i]);
-        if (!profile_section_find(section))
+        const char *setting = o->set.items[i];
+        int dot = (int)strcspn(setting, "."), equals = (int)strcspn(setting, "=");
+        char section[64], name[64], key[64], value[64];
+        snprintf(section, sizeof(section), "[%.*s]:", dot, setting);
+        snprintf(name, sizeof(name), "%.*s", equals, setting);
+        snprintf(key, sizeof(key), "'%.*s'", equals - dot - 1, setting + dot + 1);
+        snprintf(value, sizeof(value), "'%s'", setting + equals + 1);
+        *device = strstr(sentence, section);
+        if (*device || strstr(sentence, name) || strstr(sentence, key) || strstr(sentence, value))
             return true;
     }
-    return false;
+    return (o->memory && strstr(sentence, "machine.memory")) || strstr(sentence, "--debug-port");
 }
 
 int session_run(struct session *s, struct machine_config *config)
 {
     struct error err = { 0 };
+    bool device;
     int code;
 
     if (session_open(s, config, &err)) {
         session_loop(s);
         code = session_finish(s);
+    } else if (!s->machine && err.code == EINVAL && line_refused(s->options, err.text, &device)) {
+        code = fail(EXIT_USAGE, &err);
+        if (device)
+            setup_list_keys(stderr);
     } else {
-        code = fail(!s->machine && err.code == EINVAL && (sets_device(s->options) || s->options->debug_port) ?
-                    EXIT_USAGE : EXIT_FAILED, &err);
+        code = fail(EXIT_FAILED, &err);
     }
     session_close(s);
     return code;

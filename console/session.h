@@ -32,7 +32,8 @@ struct session {
     atomic_bool quit, ended;
     enum stop_reason reason;                    /* valid once ended */
     bool finished;                              /* the main loop is to end */
-    bool killed, reset_is_stop;
+    bool killed;
+    bool signalled, stop_must_end;              /* a signal asked to stop; a guest that does not obey is powered off */
     size_t step;                                /* the step under way */
     bool step_started;
     int64_t started;                            /* host time in ns */
@@ -54,6 +55,7 @@ int session_run(struct session *, struct machine_config *);
 bool session_stop(struct session *, struct error *);            /* asks the guest to shut down, as its profile says */
 void session_kill(struct session *);                            /* ends the run now; disks are flushed */
 bool session_type(struct session *, const char *text, struct error *);
+bool session_paste(struct session *, const char *text, struct error *);         /* as it is: \n is no Enter */
 bool session_key(struct session *, const char *name, struct error *);
 void session_chord(struct session *, const char *name);         /* a known key; dropped while another is typed */
 bool session_media(struct session *, const char *drive, const char *file, struct error *);  /* file NULL: eject */
@@ -65,6 +67,7 @@ int64_t host_now(void);                                         /* ns, monotonic
 /* setup.c: what run and boot have in common before the machine exists. Each prints what is wrong and returns an exit code. */
 int setup_profile(const struct command *, const char *name_or_path, const struct run_options *, struct profile **);
 int setup_check(const struct command *, const struct run_options *);
+void setup_list_keys(FILE *);                   /* those of --set */
 /* "F" (read; changes are discarded) or "F,rw". */
 enum medium_kind { MEDIUM_FLOPPY, MEDIUM_CDROM, MEDIUM_DISK };
 struct block *setup_medium(const char *text, enum medium_kind, struct error *);

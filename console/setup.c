@@ -17,8 +17,6 @@ int setup_check(const struct command *c, const struct run_options *o)
     struct key_script script = { 0 };
     struct error err;
 
-    if (o->vnc)
-        return usage_error(c, "--vnc is not available yet: use --headless, --serial and --screenshot");
     for (size_t i = 0; o->engine && i < ARRAY_SIZE(engines_later); i++)
         if (!strcmp(o->engine, engines_later[i]))
             return usage_error(c, "the engine '%s' is not built in: use auto, translator or interpreter", o->engine);
@@ -35,13 +33,27 @@ int setup_check(const struct command *c, const struct run_options *o)
     return EXIT_FINE;
 }
 
-static void list_keys(FILE *out)
+void setup_list_keys(FILE *out)
 {
     fprintf(out, "Keys of --set:\n");
     for (const struct profile_section *s = profile_sections; s->name; s++)
         for (const struct property *p = s->properties; p->kind != PROP_END; p++)
             fprintf(out, "  %s.%-*s %s\n", s->name, (int)(24 - strlen(s->name)), p->name, p->help);
     fprintf(out, "and ID.PROPERTY of a device of the machine; `holdover doctor --devices` lists the properties.\n");
+}
+
+/* Is SECTION.KEY=VALUE a setting of every machine, so that only its value can be wrong? */
+static bool setting_known(const char *assignment)
+{
+    for (const struct profile_section *s = profile_sections; s->name; s++) {
+        size_t n = strlen(s->name);
+        if (strncmp(assignment, s->name, n) || assignment[n] != '.')
+            continue;
+        for (const struct property *p = s->properties; p->kind != PROP_END; p++)
+            if (strlen(p->name) == strcspn(assignment + n + 1, "=") && !strncmp(p->name, assignment + n + 1, strlen(p->name)))
+                return true;
+    }
+    return false;
 }
 
 int setup_profile(const struct command *c, const char *name_or_path, const struct run_options *o, struct profile **profile)
@@ -55,7 +67,8 @@ int setup_profile(const struct command *c, const char *name_or_path, const struc
     for (size_t i = 0; i < o->set.count; i++)
         if (!profile_set_text(p, o->set.items[i], &err)) {
             usage_error(c, "--set %s: %s", o->set.items[i], err.text);
-            list_keys(stderr);
+            if (!setting_known(o->set.items[i]))
+                setup_list_keys(stderr);
             profile_free(p);
             return EXIT_USAGE;
         }
@@ -93,9 +106,8 @@ static struct block *floppy_pad(struct block *b, const char *path, struct error 
     for (size_t i = 0; i < ARRAY_SIZE(floppies) && !size; i++)
         if (floppies[i].bytes >= MAX(b->size, FLOPPY_USUAL))
             size = floppies[i].bytes;
-    if (!size || !b->size) {
-        error_set(err, EINVAL, b->size ? "%s is larger than any floppy disk (2880K): is it a disk or CD image?" : "%s is empty",
-                  path);
+    if (!size) {
+        error_set(err, EINVAL, "%s is larger than any floppy disk (2880K): is it a disk or CD image?", path);
         block_close(b);
         return NULL;
     }
@@ -116,6 +128,11 @@ struct block *setup_medium(const char *text, enum medium_kind kind, struct error
         b = block_open_raw(path, BLOCK_RDONLY, err);
     else
         b = block_open_auto(path, flags, err);
+    if (b && !b->size) {
+        error_set(err, EINVAL, "%s is empty", path);
+        block_close(b);
+        b = NULL;
+    }
     if (b && kind == MEDIUM_FLOPPY)
         b = floppy_pad(b, path, err);
     if (b && !writes && kind != MEDIUM_CDROM)

@@ -3,6 +3,7 @@
 #include "console/screen.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 /* --- steps ----------------------------------------------------------------------------------------------------------- */
 
@@ -89,8 +90,9 @@ bool session_stop(struct session *s, struct error *err)
     if (s->stopping != STOPPING_NOT && s->stopping != STOPPING_FAILED)
         return true;
     if (!button && !hands)
-        return error_set(err, ENOTSUP, "the profile knows no way to shut this system down: leave it in its window, then end it "
-                         "with 'holdover kill %s'", s->name);
+        return s->folder ? error_set(err, ENOTSUP, "the profile knows no way to shut %s down: leave its programs, then end it "
+                                     "with 'holdover kill %s'", s->name, s->name) :
+               error_set(err, ENOTSUP, "%s has no shutdown: leave its programs, then power it off in the menu", s->name);
     s->stop_deadline = now + timeout;
     if (button) {
         session_power_button(s);
@@ -133,8 +135,16 @@ void stop_advance(struct session *s)
     }
     s->stopping = STOPPING_FAILED;
     reset_ends(s, false);
-    snprintf(sentence, sizeof(sentence), "%s did not shut down within %u s and goes on; 'holdover kill %s' ends it by force",
-             s->name, s->stop.timeout, s->name);
+    if (s->stop_must_end) {
+        snprintf(sentence, sizeof(sentence), "%s did not shut down within %u s and was powered off", s->name, s->stop.timeout);
+        session_kill(s);
+    } else if (s->folder) {
+        snprintf(sentence, sizeof(sentence), "%s did not shut down within %u s and goes on; 'holdover kill %s' ends it by force",
+                 s->name, s->stop.timeout, s->name);
+    } else {
+        snprintf(sentence, sizeof(sentence), "%s did not shut down within %u s and goes on; the menu's 'Power off' ends it by force",
+                 s->name, s->stop.timeout);
+    }
     session_notice(s, "%s", sentence);
     control_stopped(s->control, false, sentence);
 }
@@ -173,6 +183,23 @@ bool session_type(struct session *s, const char *text, struct error *err)
     struct key_script script = { 0 };
 
     return start_typing(s, &script, keys_from_text(&script, text, err), err);
+}
+
+bool session_paste(struct session *s, const char *text, struct error *err)
+{
+    struct key_script script = { 0 };
+    bool made = true;
+
+    while (*text && made) {                     /* a backslash that ends its part is itself */
+        size_t n = strcspn(text, "\\");
+        char *part = strndup(text, n + (text[n] != 0));
+        if (!part)
+            abort();
+        made = keys_from_text(&script, part, err);
+        free(part);
+        text += n + (text[n] != 0);
+    }
+    return start_typing(s, &script, made, err);
 }
 
 bool session_key(struct session *s, const char *name, struct error *err)
