@@ -12,7 +12,7 @@ void menu_start(struct menu *m, const char *title)
     snprintf(m->title, sizeof(m->title), "%s", title);
 }
 
-void menu_add(struct menu *m, enum menu_action action, const char *argument, const char *fmt, ...)
+void menu_add(struct menu *m, enum menu_action action, const char *argument, const char *hint, const char *fmt, ...)
 {
     struct menu_item *item;
     va_list ap;
@@ -22,6 +22,7 @@ void menu_add(struct menu *m, enum menu_action action, const char *argument, con
     item = &m->items[m->count++];
     item->action = action;
     snprintf(item->argument, sizeof(item->argument), "%s", argument ? argument : "");
+    snprintf(item->hint, sizeof(item->hint), "%s", hint ? hint : "");
     va_start(ap, fmt);
     vsnprintf(item->label, sizeof(item->label), fmt, ap);
     va_end(ap);
@@ -62,15 +63,29 @@ static void complete(struct menu *m)
     globfree(&g);
 }
 
+/* Text of the keyboard or the clipboard goes to the end of the path. */
+static void path_add(struct menu *m, const char *text)
+{
+    size_t n = strlen(m->path);
+
+    snprintf(m->path + n, sizeof(m->path) - n, "%.*s", (int)strcspn(text, "\r\n"), text);
+}
+
+static void path_paste(struct menu *m)
+{
+    char *text = SDL_GetClipboardText();
+
+    if (text)
+        path_add(m, text);
+    SDL_free(text);
+}
+
 static enum menu_action typing_event(struct menu *m, const SDL_Event *e, struct menu_item *chosen)
 {
     size_t n = strlen(m->path);
 
-    if (e->type == SDL_TEXTINPUT) {
-        if (n + strlen(e->text.text) < sizeof(m->path))
-            strcat(m->path, e->text.text);
-        return MENU_NOTHING;
-    }
+    if (e->type == SDL_TEXTINPUT)
+        path_add(m, e->text.text);
     if (e->type != SDL_KEYDOWN)
         return MENU_NOTHING;
     switch (e->key.keysym.scancode) {
@@ -81,6 +96,10 @@ static enum menu_action typing_event(struct menu *m, const SDL_Event *e, struct 
         break;
     case SDL_SCANCODE_TAB:
         complete(m);
+        break;
+    case SDL_SCANCODE_V:
+        if (e->key.keysym.mod & KMOD_CTRL)
+            path_paste(m);
         break;
     case SDL_SCANCODE_ESCAPE:
         menu_close(m);
@@ -158,7 +177,7 @@ void menu_draw(struct menu *m, struct ui *ui, int width, int height)
     SDL_Rect panel;
 
     for (unsigned i = 0; i < m->count; i++)
-        w = MAX(w, ui_width(m->items[i].label));
+        w = MAX(w, ui_width(m->items[i].label) + (*m->items[i].hint ? ui_width(m->items[i].hint) + 2 * UI_CELL_W : 0));
     if (m->typing)
         w = MAX(w, width * 3 / 4);
     w = MIN(w + 2 * MARGIN, width);
@@ -181,5 +200,6 @@ void menu_draw(struct menu *m, struct ui *ui, int width, int height)
         if (i == m->selected)
             ui_box(ui, (SDL_Rect){ panel.x, y, panel.w, LINE_H }, UI_MARK);
         ui_text(ui, panel.x + MARGIN, y + 3, UI_INK, m->items[i].label, cells);
+        ui_text(ui, panel.x + panel.w - MARGIN - ui_width(m->items[i].hint), y + 3, UI_DIM, m->items[i].hint, cells);
     }
 }

@@ -18,6 +18,7 @@ bool ui_open(struct ui *ui, SDL_Renderer *renderer)
             for (unsigned x = 0; x < GLYPH_W; x++)
                 pixels[y][g * GLYPH_W + x] = glyphs[g].rows[y] >> (GLYPH_W - 1 - x) & 1 ? 0xffffffff : 0x00ffffff;
     ui->renderer = renderer;
+    ui->scale = 1;
     ui->font = SDL_CreateTexture(renderer, SDL_PIXELFORMAT_ARGB8888, SDL_TEXTUREACCESS_STATIC, GLYPHS * GLYPH_W, GLYPH_H);
     return ui->font && !SDL_UpdateTexture(ui->font, NULL, pixels, sizeof(pixels[0])) &&
            !SDL_SetTextureBlendMode(ui->font, SDL_BLENDMODE_BLEND) && !SDL_SetTextureScaleMode(ui->font, SDL_ScaleModeNearest);
@@ -33,7 +34,7 @@ void ui_close(struct ui *ui)
 void ui_box(struct ui *ui, SDL_Rect r, uint32_t colour)
 {
     SDL_SetRenderDrawColor(ui->renderer, (uint8_t)(colour >> 16), (uint8_t)(colour >> 8), (uint8_t)colour, 255);
-    SDL_RenderFillRect(ui->renderer, &r);
+    SDL_RenderFillRect(ui->renderer, &(SDL_Rect){ r.x * ui->scale, r.y * ui->scale, r.w * ui->scale, r.h * ui->scale });
 }
 
 int ui_text(struct ui *ui, int x, int y, uint32_t colour, const char *utf8, int cells)
@@ -45,7 +46,8 @@ int ui_text(struct ui *ui, int x, int y, uint32_t colour, const char *utf8, int 
             continue;
         if (c < FIRST || c >= FIRST + GLYPHS)
             c = '?';
-        SDL_Rect from = { (c - FIRST) * GLYPH_W, 0, GLYPH_W, GLYPH_H }, to = { x, y, GLYPH_W * ZOOM, GLYPH_H * ZOOM };
+        SDL_Rect from = { (c - FIRST) * GLYPH_W, 0, GLYPH_W, GLYPH_H };
+        SDL_Rect to = { x * ui->scale, y * ui->scale, GLYPH_W * ZOOM * ui->scale, GLYPH_H * ZOOM * ui->scale };
         SDL_RenderCopy(ui->renderer, ui->font, &from, &to);
         x += UI_CELL_W;
         cells--;

@@ -1,5 +1,8 @@
 /* The window's picture: the guest's screen with the tube's aspect, a menu bar above it and a status line below.
  *
+ * Positions: the window and SDL's events have a measure of their own; the picture and `shown` count pixels, of which there
+ * are `density` for each; bars and menu are drawn in a measure that is ui.scale pixels, so that they can be read anywhere.
+ *
  * A PC's picture is 4:3 whatever its pixels: 720 x 400 text is stretched upwards. "Sharp" enlarges each pixel by a whole number in
  * both directions, nearest neighbour, and squeezes only the last fraction of the height smoothly; where the height
  * comes out whole nothing is squeezed. "Smooth" fills the window. */
@@ -8,8 +11,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { FRAME_NS = 16000000, SECOND_NS = 1000000000, BUSY_NS = 120000000, LEAST_W = 480, LEAST_H = 360, ZOOM_MAX = 16,
-       LOAD_STEP = 2, GL_RENDERER_NAME = 0x1f01 };
+enum { FRAME_NS = 16000000, SECOND_NS = 1000000000, BUSY_NS = 120000000, LEAST_W = 480, LEAST_H = 440, ZOOM_MAX = 16,
+       LOAD_STEP = 2, GL_RENDERER_NAME = 0x1f01, SCALE_MAX = 4 };
 static const int64_t notice_ns = 8ll * SECOND_NS;
 
 /* --- layout ---------------------------------------------------------------------------------------------------------- */
@@ -28,7 +31,30 @@ static struct rect aspect_of(struct window *w)
 
 static int bars(const struct window *w)
 {
-    return w->full_screen ? 0 : UI_BAR_H;
+    return w->full_screen ? 0 : UI_BAR_H * w->ui.scale;
+}
+
+/* X11 has no density: there the desktop's word counts, then the size of the screen in millimetres. */
+static float x11_density(struct window *w)
+{
+    const char *driver = SDL_GetCurrentVideoDriver(), *desktop = getenv("GDK_SCALE");
+    float dpi;
+
+    if (desktop && atoi(desktop) > 0)
+        return (float)atoi(desktop);
+    if (!driver || strcmp(driver, "x11") || SDL_GetDisplayDPI(MAX(0, SDL_GetWindowDisplayIndex(w->window)), NULL, NULL, &dpi))
+        return 1;
+    return dpi / 96;
+}
+
+static void measure(struct window *w)
+{
+    int width, height, pixels, ignored;
+
+    SDL_GetWindowSize(w->window, &width, &height);
+    SDL_GetRendererOutputSize(w->renderer, &pixels, &ignored);
+    w->density = (float)pixels / (float)MAX(1, width);
+    w->ui.scale = MIN(SCALE_MAX, MAX(1, (int)(MAX(w->density, x11_density(w)) + 0.3f)));
 }
 
 /* The size in which each pixel is `zoom` wide. */
@@ -60,12 +86,21 @@ static void place_picture(struct window *w)
 /* A new video mode: the window takes the picture's own size unless the user has given it one. */
 static void natural_size(struct window *w)
 {
-    int width, height, zoom = w->screen_w <= 400 ? 2 : 1;
+    int width, height, zoom = (w->screen_w <= 400 ? 2 : 1) * w->ui.scale;
+    SDL_Rect room;
 
     if (w->user_size || w->full_screen)
         return;
     zoomed(w, aspect_of(w), zoom, &width, &height);
-    SDL_SetWindowSize(w->window, MAX(width, LEAST_W), MAX(height, LEAST_H) + 2 * UI_BAR_H);
+    width = (int)((float)MAX(width, LEAST_W * w->ui.scale) / w->density);
+    height = (int)((float)MAX(height + 2 * bars(w), LEAST_H * w->ui.scale) / w->density);
+    if (!SDL_GetDisplayUsableBounds(MAX(0, SDL_GetWindowDisplayIndex(w->window)), &room)) {
+        width = MIN(width, room.w);
+        height = MIN(height, room.h);
+    }
+    w->asked_w = width;
+    w->asked_h = height;
+    SDL_SetWindowSize(w->window, width, height);
 }
 
 /* --- picture --------------------------------------------------------------------------------------------------------- */
@@ -121,6 +156,8 @@ static SDL_Texture *sharpened(struct window *w)
 
 static void draw_picture(struct window *w)
 {
+    const uint32_t colour = w->full_screen ? 0 : UI_ROOM;       /* of the room around a smaller picture */
+    const uint8_t around[3] = { (uint8_t)(colour >> 16), (uint8_t)(colour >> 8), (uint8_t)colour };
     SDL_Texture *from = w->screen;
 
     if (!from)
@@ -132,7 +169,7 @@ static void draw_picture(struct window *w)
         SDL_SetTextureScaleMode(from, SDL_ScaleModeNearest);
     else
         from = sharpened(w);
-    SDL_SetRenderDrawColor(w->renderer, 0, 0, 0, 255);
+    SDL_SetRenderDrawColor(w->renderer, around[0], around[1], around[2], 255);
     SDL_RenderClear(w->renderer);
     SDL_RenderCopy(w->renderer, from, NULL, &w->shown);
 }
@@ -219,7 +256,7 @@ static void update_status(struct window *w, int64_t now)
 
 static void title_text(struct window *w)
 {
-    snprintf(w->title, sizeof(w->title), "%s \xe2\x80\x94 Holdover%s", w->session->name,
+    snprintf(w->title, sizeof(w->title), "%s - Holdover%s", w->session->name,
              w->captured ? " (Ctrl+Alt frees the mouse)" : "");
 }
 
@@ -267,6 +304,20 @@ static void renderer_open(struct window *w)
     w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
 }
 
+/* Where there is no display, SDL takes a driver that shows nothing: a machine that nobody sees is not what was asked for. */
+static bool video_open(struct error *err)
+{
+    const char *driver;
+
+    if (SDL_InitSubSystem(SDL_INIT_VIDEO))
+        return error_set(err, ENODEV, "no window can be opened (%s): use --headless", SDL_GetError());
+    driver = SDL_GetCurrentVideoDriver();
+    if (getenv("SDL_VIDEODRIVER") || (strcmp(driver, "offscreen") && strcmp(driver, "dummy") && strcmp(driver, "evdev")))
+        return true;
+    SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    return error_set(err, ENODEV, "there is no display for a window: set DISPLAY, or use --headless");
+}
+
 struct window *window_open(struct session *s, struct error *err)
 {
     struct window *w = calloc(1, sizeof(*w));
@@ -277,15 +328,14 @@ struct window *window_open(struct session *s, struct error *err)
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0");
-    if (SDL_InitSubSystem(SDL_INIT_VIDEO)) {
-        error_set(err, ENODEV, "no window can be opened (%s): use --headless", SDL_GetError());
+    if (!video_open(err)) {
         free(w);
         return NULL;
     }
     SDL_StopTextInput();
     title_text(w);
     w->window = SDL_CreateWindow(w->title, SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, 720, 540 + 2 * UI_BAR_H,
-                                 SDL_WINDOW_RESIZABLE);
+                                 SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     if (w->window)
         renderer_open(w);
     if (!w->renderer || !ui_open(&w->ui, w->renderer)) {
@@ -293,7 +343,9 @@ struct window *window_open(struct session *s, struct error *err)
         window_close(w);
         return NULL;
     }
-    SDL_SetWindowMinimumSize(w->window, LEAST_W, LEAST_H);
+    measure(w);
+    SDL_SetWindowMinimumSize(w->window, (int)((float)(LEAST_W * w->ui.scale) / w->density),
+                             (int)((float)(LEAST_H * w->ui.scale) / w->density));
     SDL_EventState(SDL_DROPFILE, SDL_ENABLE);
     window_start_settings(w);
     w->whole = w->dirty = true;
@@ -314,8 +366,11 @@ static void draw(struct window *w)
     if (!w->dirty)
         return;
     w->dirty = false;
+    measure(w);
     draw_picture(w);
     SDL_GetRendererOutputSize(w->renderer, &width, &height);
+    width /= w->ui.scale;
+    height /= w->ui.scale;
     if (!w->full_screen || w->notice_until)     /* in full screen the bar comes with something to say */
         draw_top(w, width);
     if (!w->full_screen)

@@ -33,6 +33,8 @@ void window_capture(struct window *w, bool on)
     if (w->captured == on)
         return;
     w->captured = on;
+    if (on && w->full_screen)
+        session_notice(w->session, "Ctrl+Alt frees the mouse");
     SDL_SetRelativeMouseMode(on);
     SDL_SetWindowKeyboardGrab(w->window, on);
     w->dirty = true;
@@ -59,23 +61,24 @@ void window_main_menu(struct window *w)
     window_capture(w, false);
     release_keys(w);
     menu_start(&w->menu, w->session->name);
-    menu_add(&w->menu, MENU_KEYS, "ctrl-alt-del", "Send Ctrl-Alt-Del");
-    menu_add(&w->menu, MENU_KEYS, "printscreen", "Send Print Screen");
-    menu_add(&w->menu, MENU_KEYS, "pause", "Send Pause");
+    menu_add(&w->menu, MENU_KEYS, "ctrl-alt-del", NULL, "Send Ctrl-Alt-Del");
+    menu_add(&w->menu, MENU_KEYS, "printscreen", NULL, "Send Print Screen");
+    menu_add(&w->menu, MENU_KEYS, "pause", NULL, "Send Pause");
+    menu_add(&w->menu, MENU_PASTE, NULL, NULL, "Type the text of the clipboard");
     machine_lock(w->session->machine);
     for (unsigned i = 0; (drive = machine_drive(w->session->machine, i, &removable)); i++)
         if (removable) {
             drive_name(drive, name, sizeof(name));
-            menu_add(&w->menu, MENU_DRIVE, drive, "%s...", name);
+            menu_add(&w->menu, MENU_DRIVE, drive, NULL, "%s...", name);
         }
     machine_unlock(w->session->machine);
-    menu_add(&w->menu, MENU_FULL_SCREEN, NULL, "%s", w->full_screen ? "Leave full screen  Ctrl+Alt+F" : "Full screen  Ctrl+Alt+F");
-    menu_add(&w->menu, MENU_SCALING, NULL, "%s", w->smooth ? "Sharp pixels" : "Smooth picture, as large as fits");
-    menu_add(&w->menu, MENU_SCREENSHOT, NULL, "Screenshot  Ctrl+Alt+S");
-    menu_add(&w->menu, MENU_STOP, NULL, "Shut the system down");
-    menu_add(&w->menu, MENU_POWER_BUTTON, NULL, "Press the power button");
-    menu_add(&w->menu, MENU_POWER_OFF, NULL, "Power off now, as if unplugged");
-    menu_add(&w->menu, MENU_CLOSED, NULL, "Back  Esc");
+    menu_add(&w->menu, MENU_FULL_SCREEN, NULL, "Ctrl+Alt+F", "%s", w->full_screen ? "Leave full screen" : "Full screen");
+    menu_add(&w->menu, MENU_SCALING, NULL, NULL, "%s", w->smooth ? "Sharp pixels" : "Smooth picture, as large as fits");
+    menu_add(&w->menu, MENU_SCREENSHOT, NULL, "Ctrl+Alt+S", "Save a screenshot");
+    menu_add(&w->menu, MENU_STOP, NULL, NULL, "Shut the system down");
+    menu_add(&w->menu, MENU_POWER_BUTTON, NULL, NULL, "Press the power button");
+    menu_add(&w->menu, MENU_POWER_OFF, NULL, NULL, "Power off now, as if unplugged");
+    menu_add(&w->menu, MENU_CLOSED, NULL, "Esc", "Back");
     w->dirty = true;
 }
 
@@ -84,9 +87,9 @@ void window_close_menu(struct window *w)
     window_capture(w, false);
     release_keys(w);
     menu_start(&w->menu, "The machine is running");
-    menu_add(&w->menu, MENU_CLOSED, NULL, "Keep it running");
-    menu_add(&w->menu, MENU_STOP, NULL, "Shut the system down, as its profile says");
-    menu_add(&w->menu, MENU_POWER_OFF, NULL, "Power off now, as if unplugged");
+    menu_add(&w->menu, MENU_CLOSED, NULL, "Esc", "Keep it running");
+    menu_add(&w->menu, MENU_STOP, NULL, NULL, "Shut the system down, as its profile says");
+    menu_add(&w->menu, MENU_POWER_OFF, NULL, NULL, "Power off now, as if unplugged");
     w->dirty = true;
 }
 
@@ -100,19 +103,40 @@ static void drive_menu(struct window *w, const char *drive)
     locked = machine_medium_locked(w->session->machine, drive);
     machine_unlock(w->session->machine);
     menu_start(&w->menu, name);
-    menu_add(&w->menu, MENU_NOTHING, drive, "Insert an image file...");
-    menu_add(&w->menu, MENU_EJECT, drive, "%s", locked ? "Eject (the system has locked the door)" : "Eject");
-    menu_add(&w->menu, MENU_CLOSED, NULL, "Back  Esc");
+    menu_add(&w->menu, MENU_NOTHING, drive, NULL, "Insert an image file...");
+    menu_add(&w->menu, MENU_EJECT, drive, NULL, "%s", locked ? "Eject (the system has locked the door)" : "Eject");
+    menu_add(&w->menu, MENU_CLOSED, NULL, "Esc", "Back");
 }
 
 static void insert(struct window *w, const char *drive, const char *file)
 {
+    const char *home = getenv("HOME");
+    char name[32], path[PATH_MAX];
     struct error err;
 
-    if (session_media(w->session, drive, file, &err))
-        session_notice(w->session, file ? "%s: %s" : "%s is empty", drive, file);
-    else
+    if (file) {
+        bool tilde = file[0] == '~' && file[1] == '/' && home;
+        snprintf(path, sizeof(path), "%s%s", tilde ? home : "", tilde ? file + 1 : file);
+    }
+    drive_name(drive, name, sizeof(name));
+    if (!session_media(w->session, drive, file ? path : NULL, &err))
         session_notice(w->session, "%s", err.text);
+    else if (file)
+        session_notice(w->session, "%s: %s", name, path);
+    else
+        session_notice(w->session, "%s is empty", name);
+}
+
+static void paste(struct window *w)
+{
+    char *text = SDL_GetClipboardText();
+    struct error err;
+
+    if (!text || !*text)
+        session_notice(w->session, "the clipboard holds no text");
+    else if (!session_paste(w->session, text, &err))
+        session_notice(w->session, "%s", err.text);
+    SDL_free(text);
 }
 
 /* A file dropped on the window: small ones are floppy disks, all others CDs. */
@@ -169,6 +193,7 @@ static void act(struct window *w, enum menu_action action, const struct menu_ite
     case MENU_FULL_SCREEN: full_screen(w); break;
     case MENU_SCALING: w->smooth = !w->smooth; break;
     case MENU_SCREENSHOT: screenshot(w); break;
+    case MENU_PASTE: paste(w); break;
     case MENU_NOTHING:
         if (item->argument[0])
             menu_ask_path(&w->menu, "Image file to insert:", item->argument);
@@ -180,7 +205,17 @@ static void act(struct window *w, enum menu_action action, const struct menu_ite
 static void menu_input(struct window *w, const SDL_Event *e)
 {
     struct menu_item item = { 0 };
-    enum menu_action action = menu_event(&w->menu, e, &item);
+    SDL_Event drawn = *e;
+    enum menu_action action;
+
+    if (e->type == SDL_MOUSEBUTTONDOWN || e->type == SDL_MOUSEBUTTONUP) {
+        drawn.button.x /= w->ui.scale;
+        drawn.button.y /= w->ui.scale;
+    } else if (e->type == SDL_MOUSEMOTION) {
+        drawn.motion.x /= w->ui.scale;
+        drawn.motion.y /= w->ui.scale;
+    }
+    action = menu_event(&w->menu, &drawn, &item);
 
     if (action != MENU_NOTHING || item.argument[0])
         act(w, action, &item);
@@ -234,7 +269,10 @@ static void keyboard(struct window *w, const SDL_KeyboardEvent *k)
 
 static unsigned button_bit(uint8_t button)
 {
-    return button == SDL_BUTTON_LEFT ? 1 : button == SDL_BUTTON_RIGHT ? 2 : button == SDL_BUTTON_MIDDLE ? 4 : 0;
+    static const uint8_t bits[] = { [SDL_BUTTON_LEFT] = 1, [SDL_BUTTON_RIGHT] = 2, [SDL_BUTTON_MIDDLE] = 4, [SDL_BUTTON_X1] = 8,
+                                    [SDL_BUTTON_X2] = 16 };
+
+    return button < ARRAY_SIZE(bits) ? bits[button] : 0;
 }
 
 /* A position in the window as 0..65535 of the picture. */
@@ -256,7 +294,7 @@ static void mouse_button(struct window *w, const SDL_MouseButtonEvent *b)
 {
     bool down = b->type == SDL_MOUSEBUTTONDOWN;
 
-    if (down && !w->captured && b->y < UI_BAR_H && (!w->full_screen || w->notice_until)) {
+    if (down && !w->captured && b->y < UI_BAR_H * w->ui.scale && (!w->full_screen || w->notice_until)) {
         window_main_menu(w);
         return;
     }
@@ -285,14 +323,31 @@ static void mouse(struct window *w, const SDL_Event *e)
             machine_pointer_move(w->session->machine, e->motion.xrel, e->motion.yrel, 0, w->buttons);
     } else if (window_absolute(w)) {
         SDL_GetMouseState(&x, &y);
-        pointer_at(w, x, y, -e->wheel.y);
+        pointer_at(w, (int)((float)x * w->density), (int)((float)y * w->density), e->wheel.y);
     } else if (w->captured) {
-        machine_pointer_move(w->session->machine, 0, 0, -e->wheel.y, w->buttons);   /* PS/2: towards the user is positive */
+        machine_pointer_move(w->session->machine, 0, 0, e->wheel.y, w->buttons);
     }
 }
 
-void window_event(struct window *w, const SDL_Event *e)
+/* Positions of events become pixels. */
+static SDL_Event in_pixels(const struct window *w, const SDL_Event *e)
 {
+    SDL_Event p = *e;
+
+    if (e->type == SDL_MOUSEBUTTONDOWN || e->type == SDL_MOUSEBUTTONUP) {
+        p.button.x = (int)((float)p.button.x * w->density);
+        p.button.y = (int)((float)p.button.y * w->density);
+    } else if (e->type == SDL_MOUSEMOTION) {
+        p.motion.x = (int)((float)p.motion.x * w->density);
+        p.motion.y = (int)((float)p.motion.y * w->density);
+    }
+    return p;
+}
+
+void window_event(struct window *w, const SDL_Event *event)
+{
+    const SDL_Event pixels = in_pixels(w, event), *e = &pixels;
+
     switch (e->type) {
     case SDL_QUIT:
         window_close_menu(w);
@@ -302,8 +357,8 @@ void window_event(struct window *w, const SDL_Event *e)
             release_keys(w);
             window_capture(w, false);
         }
-        if (e->window.event == SDL_WINDOWEVENT_RESIZED && !w->full_screen)
-            w->user_size = true;
+        if (e->window.event == SDL_WINDOWEVENT_RESIZED && !w->full_screen && w->asked_w)
+            w->user_size |= e->window.data1 != w->asked_w || e->window.data2 != w->asked_h;
         w->dirty = true;
         return;
     case SDL_DROPFILE:
