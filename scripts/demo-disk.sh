@@ -19,7 +19,7 @@ linux=$("$here/i386.sh" depends linux-image-686)
 "$here/i386.sh" fetch "$work/loose" "$linux" busybox-static grub-legacy
 "$here/i386.sh" fetch-all "$work/packages" base-files base-passwd bash coreutils dash debianutils diffutils findutils grep gzip hostname \
     libc-bin login mount ncurses-base ncurses-bin passwd sed sysvinit-core sysvinit-utils tar util-linux procps net-tools mawk \
-    kmod e2fsprogs libpam-modules libpam-runtime less vim-tiny cron bc
+    kmod e2fsprogs libpam-modules libpam-runtime less vim-tiny cron bc acpid
 
 echo "demo-disk: unpacking $(wc -l <"$work/packages/list") packages"
 mkdir -p "$root/var/lib/dpkg/info"
@@ -33,7 +33,7 @@ dpkg-deb -x "$work/loose/${linux}_"*.deb "$work/kernel"
 version=${linux#linux-image-}
 mkdir -p "$root/boot/grub" "$root/lib/modules/$version/kernel"
 cp "$work/kernel/boot/vmlinuz-$version" "$root/boot/vmlinuz"
-for part in drivers/ata drivers/scsi/sd_mod.ko drivers/scsi/sr_mod.ko drivers/scsi/scsi_mod.ko drivers/scsi/scsi_common.ko drivers/cdrom \
+for part in drivers/acpi/button.ko drivers/input/evdev.ko drivers/ata drivers/scsi/sd_mod.ko drivers/scsi/sr_mod.ko drivers/scsi/scsi_mod.ko drivers/scsi/scsi_common.ko drivers/cdrom \
     drivers/net/ethernet/amd/pcnet32.ko drivers/net/mii.ko drivers/net/ethernet/8390 drivers/net/ethernet/realtek \
     drivers/parport drivers/char/lp.ko fs/ext4 fs/jbd2 fs/mbcache.ko fs/fat fs/isofs fs/nls lib/crc16.ko crypto/crc32c_generic.ko; do
     tree=$work/kernel/lib/modules/$version/kernel
@@ -47,6 +47,22 @@ PATH=$PATH:/sbin:/usr/sbin depmod -b "$root" "$version"
     ata_piix sd_mod crc32c_generic ext4
 
 echo "demo-disk: configuring"
+# the links that postinst scripts make with update-alternatives
+while read -r link target; do
+    [ -e "$root$target" ] || { echo "demo-disk: $target is missing" >&2; exit 1; }
+    [ -e "$root$link" ] || ln -s "$target" "$root$link"
+done <<EOF
+/usr/bin/awk /usr/bin/mawk
+/usr/bin/nawk /usr/bin/mawk
+/usr/bin/pager /usr/bin/less
+/usr/bin/editor /usr/bin/vim.tiny
+/usr/bin/vi /usr/bin/vim.tiny
+/usr/bin/view /usr/bin/vim.tiny
+/usr/bin/ex /usr/bin/vim.tiny
+/usr/bin/rview /usr/bin/vim.tiny
+/usr/bin/which /usr/bin/which.debianutils
+/usr/sbin/rmt /usr/sbin/rmt-tar
+EOF
 cat >"$root/etc/fstab" <<EOF
 /dev/hda1  /      ext3  defaults,errors=remount-ro  0 1
 proc       /proc  proc  defaults                    0 0
@@ -83,6 +99,7 @@ fsck -T -a / || true
 mount -n -o remount,rw /
 hostname -F /etc/hostname
 ifconfig lo 127.0.0.1 up
+modprobe button 2>/dev/null && modprobe evdev 2>/dev/null && acpid
 modprobe pcnet32 2>/dev/null && ifconfig eth0 192.168.1.17 netmask 255.255.255.0 2>/dev/null && route add default gw 192.168.1.1
 exit 0
 EOF
@@ -94,6 +111,9 @@ mount -n -o remount,ro /
 if [ "$1" = halt ]; then exec halt -d -f -p; fi
 exec reboot -d -f
 EOF
+rm -f "$root/etc/acpi/events/"*
+mkdir -p "$root/etc/acpi/events"
+printf 'event=button/power.*\naction=/sbin/shutdown -h now\n' >"$root/etc/acpi/events/power"
 install -D -m 755 "$here/demo/payroll" "$root/usr/local/bin/payroll"
 chmod 755 "$root/etc/init.d/boot" "$root/etc/init.d/down"
 cat >"$root/var/payroll/employees.dat" <<EOF

@@ -28,16 +28,20 @@ freedos_edit() {
 # A hard disk is partitioned, formatted and given a system in the guest, booted from, imported, and booted from again.
 freedos_disk() {
     need $corpus/freedos/freedos-std-1440.img
-    truncate -s 64M $work/dos.raw
-    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/dos.raw,rw --type '\\fdos\\fdisk /pri:60 1\n' --until 'A:\>' \
-        --type '\\fdos\\fdisk /activate:1 1\n' --until 'A:\>' --for 100 --screenshot $work/fdisk.png
-    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/dos.raw,rw --type '\\fdos\\format c: /u\n' --until 'YES' --type 'YES\n' \
-        --until 'volume label' --type 'OLD\n' --until 'A:\>' --type 'sys c:\n' --until 'System transferred' --until 'A:\>' --for 200 --screenshot $work/sys.png
+    truncate -s 32M $work/dos.raw
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/dos.raw,rw --type '\fdos\fdisk /pri:30 1\n' --type 'ver\n' \
+        --until 'FreeCom' --type 'cls\n\fdos\fdisk /activate:1 1\n' --type 'ver\n' --until 'FreeCom' \
+        --type 'cls\n\fdos\fdisk /mbr 1\n' --type 'ver\n' --until 'FreeCom' --for 100 --screenshot $work/fdisk.png
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/dos.raw,rw --type '\fdos\format c: /u\n' --until 'YES' --type 'YES\n' \
+        --until 'volume label' --type 'OLD\n' --until 'Volume Serial' --type 'sys c:\n' --until 'System transferred' \
+        --type 'copy config.sys c:\old.sys\n' --until '=> c:\old.sys' --until 'A:\>' --for 200 --screenshot $work/sys.png
+    boot --disk $work/dos.raw --until 'new date' --type '\n' --until 'new time' --type '\n' --until 'C:\>' --for 100 --screenshot $work/dos-raw.png
     $holdover import $work/dos.raw --name dos
     image_ok $HOLDOVER_HOME/dos/disk0.qcow2
-    $holdover run dos --headless --until 'C:\>' --for 100 --screenshot $work/dos.png
     $holdover export dos --format raw -o $work/dos-export.raw
     cmp $work/dos.raw $work/dos-export.raw
+    $holdover run dos --headless --until 'new date' --type '\n' --until 'new time' --type '\n' --until 'C:\>' \
+        --type 'dir\n' --until 'OLD      SYS' --until 'bytes free' --for 100 --screenshot $work/dos.png
     $holdover remove dos </dev/null
 }
 
@@ -77,15 +81,38 @@ invaders() {
     boot --kernel $O/guests/invaders --until '-*--' --for 100 --screenshot $work/invaders.png
 }
 
-# The main job: import, boot to the login, the application, a clean stop; the image is sound and the export equals the source.
+# The main job: import, export, boot to the login, the application, an orderly stop. What the run wrote is in the layer; the
+# import is what it was.
 payroll() {
     prepare disk
     $holdover import $O/guests/payroll.raw --name payroll
-    image_ok $HOLDOVER_HOME/payroll/disk0.qcow2
-    $holdover run payroll --headless --until 'login:' --type 'payroll\n' --until 'Choice:' --for 400 --screenshot $work/payroll.png
-    image_ok $HOLDOVER_HOME/payroll/layers/current.qcow2
+    guest=$HOLDOVER_HOME/payroll
+    image_ok $guest/disk0.qcow2
     $holdover export payroll --format raw -o $work/export.raw
     cmp $O/guests/payroll.raw $work/export.raw
+    rm $work/export.raw
+    before=$(sha256sum <$guest/disk0.qcow2)
+    $holdover run payroll --headless --until 'login:' --type 'payroll\n' --until 'Choice:' --type 'a\n' --until 'Name:' \
+        --type 'Erika Holt\n' --until 'Hours:' --type '100\n' --until 'Rate:' --type '10\n' --until 'Erika Holt' --until '10315.60' \
+        --until 'Choice:' --for 400 --screenshot $work/payroll.png
+    # again, and stopped by its power button
+    $holdover run payroll --headless --serial $work/serial.txt --stats $work/stats.json --for 500 >$work/run.txt 2>&1 &
+    run=$!
+    for try in $(seq 300); do
+        grep -aq 'login:' $work/serial.txt && break
+        sleep 1
+    done
+    grep -aq 'login:' $work/serial.txt
+    $holdover stop payroll
+    wait $run
+    grep '"ended": "power-off"' $work/stats.json
+    image_ok $guest/layers/current.qcow2
+    [ "$before" = "$(sha256sum <$guest/disk0.qcow2)" ]
+    [ "$(stat -c %a $guest/disk0.qcow2)" = 444 ]
+    $holdover export payroll --format raw -o $work/after.raw
+    debugfs -R 'cat /var/payroll/employees.dat' "$work/after.raw?offset=32256" | grep '5:Erika Holt:100:10'
+    dumpe2fs -h "$work/after.raw?offset=32256" | grep 'Filesystem state: *clean'
+    rm $work/after.raw
     $holdover remove payroll </dev/null
 }
 

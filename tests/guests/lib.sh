@@ -1,5 +1,6 @@
 # Helpers of the guest cases; sourced by run.sh with the variables O, holdover, corpus, work, here set.
 set -eu
+PATH=$PATH:/sbin:/usr/sbin
 
 need() {                # file... : skip when one is absent
     for file; do
@@ -7,7 +8,7 @@ need() {                # file... : skip when one is absent
     done
 }
 prepare() { O=$O $here/prepare.sh "$@"; }
-boot() { echo "+ holdover boot $*"; "$holdover" boot --headless "$@"; }
+boot() { printf "+ holdover boot %s\n" "$*"; "$holdover" boot --headless "$@"; }
 # A check of an image with the peer's own tool, when it is installed.
 image_ok() {
     command -v qemu-img >/dev/null || return 0
