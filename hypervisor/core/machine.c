@@ -174,9 +174,10 @@ void machine_kick(struct machine *m)
 
 void machine_stop(struct machine *m, enum stop_reason why)
 {
-    int none = STOP_NONE;
-    if (!atomic_compare_exchange_strong(&m->stop, &none, (int)why) && why != STOP_PAUSED)
-        atomic_store(&m->stop, (int)why);       /* what the guest did wins over a pause */
+    if (why == STOP_PAUSED)
+        atomic_store(&m->pause, true);
+    else
+        atomic_store(&m->stop, (int)why);
     machine_kick(m);
     loop_wake(m->loop);
 }
@@ -201,19 +202,24 @@ static void deadline_reached(void *owner)
     machine_stop(((struct deadline *)owner)->machine, STOP_PAUSED);
 }
 
-/* A pending stop. true: leave machine_run with it. */
+static bool must_stop(struct machine *m)
+{
+    return atomic_load(&m->stop) != STOP_NONE || atomic_load(&m->pause);
+}
+
+/* A pending stop. true: leave machine_run with it. What the guest did wins over a pause. */
 static bool take_stop(struct machine *m, enum stop_reason *why)
 {
-    *why = (enum stop_reason)atomic_load(&m->stop);
-    if (*why == STOP_NONE)
-        return false;
-    atomic_store(&m->stop, STOP_NONE);
-    if (*why != STOP_RESET || m->stop_on_reset)
-        return true;
-    machine_lock(m);
-    machine_reset(m, RESET_HARD);
-    machine_unlock(m);
-    return false;
+    *why = (enum stop_reason)atomic_exchange(&m->stop, STOP_NONE);
+    if (*why == STOP_RESET && !m->stop_on_reset) {
+        machine_lock(m);
+        machine_reset(m, RESET_HARD);
+        machine_unlock(m);
+        *why = STOP_NONE;
+    }
+    if (atomic_exchange(&m->pause, false) && *why == STOP_NONE)
+        *why = STOP_PAUSED;
+    return *why != STOP_NONE;
 }
 
 static enum stop_reason exit_reason(struct machine *m, enum cpu_exit e)
@@ -236,7 +242,7 @@ static enum stop_reason run_real_time(struct machine *m)
         if (take_stop(m, &why))
             return why;
         enum cpu_exit e = m->cpu_ops->run(cpu, UINT64_MAX);
-        if (e == CPU_HALTED && !m->cpu_ops->wants_run(cpu) && atomic_load(&m->stop) == STOP_NONE)
+        if (e == CPU_HALTED && !m->cpu_ops->wants_run(cpu) && !must_stop(m))
             loop_wait_wake(m->loop, seen);
         why = exit_reason(m, e);
         if (why != STOP_NONE)

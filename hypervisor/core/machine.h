@@ -33,7 +33,8 @@ struct machine {
     struct display display;
     uint8_t *ram; uint64_t ram_size;
     int64_t wall_origin;                        /* seconds since 1970 (as the guest's RTC shows) at guest time 0 */
-    atomic_int stop;                            /* an enum stop_reason that was asked for */
+    atomic_int stop;                            /* an enum stop_reason that was asked for, STOP_PAUSED aside */
+    atomic_bool pause;                          /* it was: a reset that the guest asks for at that moment must not swallow it */
     int exit_code;                              /* of STOP_EXIT: what the guest wrote to the exit device; 0 is success */
     bool stop_on_reset;                         /* --no-reboot */
     bool latency_fixed;                         /* block requests complete at a fixed guest latency */

@@ -88,6 +88,23 @@ Test(machine, cf9_resets_all_and_no_reboot_ends_there)
     done(f);
 }
 
+Test(machine, a_reset_at_the_moment_of_a_pause_does_not_swallow_it)
+{
+    struct fixture *f = with_rom(halt, sizeof(halt));
+    struct machine *m = make(f);
+    machine_stop(m, STOP_RESET);
+    machine_stop(m, STOP_PAUSED);
+    cr_assert_eq(machine_run(m, NS_PER_S), STOP_PAUSED);
+    cr_assert_lt(clock_now(&m->clock), NS_PER_S);
+    cr_assert_eq(machine_run(m, NS_PER_S), STOP_PAUSED);
+    cr_assert_geq(clock_now(&m->clock), NS_PER_S);
+    machine_stop(m, STOP_PAUSED);
+    machine_stop(m, STOP_POWER_OFF);            /* what the guest did wins */
+    cr_assert_eq(machine_run(m, 2 * NS_PER_S), STOP_POWER_OFF);
+    machine_free(m);
+    done(f);
+}
+
 Test(machine, a_triple_fault_resets_the_cpu_and_leaves_ram)
 {
     /* counts in RAM at 0:500h; says 'R' on the third pass, else loads an empty IDT in protected mode and faults */
