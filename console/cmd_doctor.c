@@ -30,7 +30,7 @@ static void engines(void)
     bool there = !access("/dev/kvm", F_OK), usable = !access("/dev/kvm", R_OK | W_OK);
 
     printf("engines      interpreter: built in, taken by auto\n");
-    printf("             translator: not in this build\n");
+    printf("             translator: built in, for --engine translator\n");
     printf("             kvm: not in this build; this host %s\n",
            usable ? "has a usable /dev/kvm" : there ? "has /dev/kvm, but you may not open it" : "has no /dev/kvm");
 }

@@ -116,8 +116,13 @@ char **library_list(struct error *err)
         free(names);
         return NULL;
     }
-    if (!(dir = opendir(folder)))
-        return names;                           /* no store yet: no guests */
+    if (!(dir = opendir(folder))) {
+        if (errno == ENOENT)
+            return names;                       /* no store yet: no guests */
+        error_set(err, errno, "cannot read the guest store %s: %s", folder, strerror(errno));
+        free(names);
+        return NULL;
+    }
     while ((e = readdir(dir))) {
         char **grown;
         if (e->d_name[0] == '.' || !guest_find(&g, e->d_name, err))
@@ -229,7 +234,7 @@ bool guest_layer(const struct guest *g, struct error *err)
 
     if (!access(guest_path(g, "layers/current.qcow2", layer), F_OK))
         return true;
-    if (!(b = block_open_auto(guest_path(g, "disk0.qcow2", disk), BLOCK_RDONLY, err)))
+    if (!(b = block_open_qcow2(guest_path(g, "disk0.qcow2", disk), BLOCK_RDONLY, err)))
         return false;
     size = b->size;
     block_close(b);

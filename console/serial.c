@@ -84,7 +84,8 @@ static void write_all(struct serial_line *s, const uint8_t *bytes, size_t length
         ssize_t n = write(s->out, bytes, length);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0) {                            /* the reader is gone: the guest need not know */
+        if (n < 0) {                            /* the guest need not know; a reader that is gone is no failure */
+            s->failed = errno == EPIPE ? 0 : errno;
             if (s->out != STDOUT_FILENO)
                 close(s->out);
             s->out = -1;

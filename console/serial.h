@@ -15,6 +15,7 @@ struct serial_line {
     bool stalled, woken;
     int wake;                                   /* an eventfd of the main loop */
     int out, in;                                /* descriptors or -1 */
+    int failed;                                 /* the errno of a write that lost bytes; 0: none */
     bool terminal;                              /* the terminal's settings are to be put back */
     char *window;                               /* what came and was not yet searched through */
     size_t window_used;

@@ -327,12 +327,24 @@ static int exit_code(struct session *s)
     return EXIT_FINE;
 }
 
+static int fail_file(int code, const char *what, const char *path, int why)
+{
+    struct error err;
+
+    error_set(&err, why, "%s's file %s is not complete: %s", what, path, strerror(why));
+    return fail(code ? code : EXIT_FAILED, &err);
+}
+
 static int session_finish(struct session *s)
 {
     const struct run_options *o = s->options;
     int code = exit_code(s);
     struct error err;
 
+    if (s->serial.failed)
+        code = fail_file(code, "the serial port", o->serial, s->serial.failed);
+    if (s->debug && (fflush(s->debug) || ferror(s->debug)))
+        code = fail_file(code, "the debug port", strchr(o->debug_port, ':') + 1, errno);
     if (o->screenshot && !screen_save(s->machine, o->screenshot, &err))
         code = fail(code ? code : EXIT_FAILED, &err);
     if (o->stats && !stats_write(s, &err))

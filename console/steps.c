@@ -145,7 +145,7 @@ void stop_advance(struct session *s)
         snprintf(sentence, sizeof(sentence), "%s did not shut down within %u s and goes on; the menu's 'Power off' ends it by force",
                  s->name, s->stop.timeout);
     }
-    session_notice(s, "%s", sentence);
+    session_notice(s, "%s", sentence + strlen(s->name) + 1);    /* who sees it knows whose it is */
     control_stopped(s->control, false, sentence);
 }
 

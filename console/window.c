@@ -307,14 +307,20 @@ static void renderer_open(struct window *w)
 /* Where there is no display, SDL takes a driver that shows nothing: a machine that nobody sees is not what was asked for. */
 static bool video_open(struct error *err)
 {
+    static const char *const needed[] = { "SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR" };
     const char *driver;
+    bool any = false;
 
-    if (SDL_InitSubSystem(SDL_INIT_VIDEO))
+    for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+        any |= getenv(needed[i]) != NULL;
+    if (any && SDL_InitSubSystem(SDL_INIT_VIDEO))
         return error_set(err, ENODEV, "no window can be opened (%s): use --headless", SDL_GetError());
-    driver = SDL_GetCurrentVideoDriver();
-    if (getenv("SDL_VIDEODRIVER") || (strcmp(driver, "offscreen") && strcmp(driver, "dummy") && strcmp(driver, "evdev")))
+    driver = any ? SDL_GetCurrentVideoDriver() : NULL;
+    if (driver && (getenv("SDL_VIDEODRIVER") ||
+                   (strcmp(driver, "offscreen") && strcmp(driver, "dummy") && strcmp(driver, "evdev"))))
         return true;
-    SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    if (any)
+        SDL_QuitSubSystem(SDL_INIT_VIDEO);
     return error_set(err, ENODEV, "there is no display for a window: set DISPLAY, or use --headless");
 }
 
