@@ -37,6 +37,7 @@ bool machine_medium_locked(struct machine *, const char *drive);        /* the g
 
 struct machine_statistics {
     const char *engine; uint64_t instructions, exits_io, exits_mmio, exits_hlt; int64_t guest_ns;
+    struct { const char *name; uint64_t value; } counters[16];         /* the engine's own; a NULL name ends them */
 };
 void machine_statistics(struct machine *, struct machine_statistics *); /* needs the lock */
 

@@ -300,6 +300,12 @@ bool machine_medium_locked(struct machine *m, const char *id)
 void machine_statistics(struct machine *m, struct machine_statistics *s)
 {
     const struct cpu *c = cpu_of(m->cpus[0]);
+    struct engine_counter counters[ARRAY_SIZE(s->counters) - 1];
+    unsigned count = c->engine->counters ? c->engine->counters(c, counters, ARRAY_SIZE(counters)) : 0;
     *s = (struct machine_statistics){ c->engine->name, c->instructions, c->exits_io, c->exits_mmio, c->exits_hlt,
-                                      clock_now(&m->clock) };
+                                      clock_now(&m->clock), { { NULL, 0 } } };
+    for (unsigned n = 0; n < count; n++) {
+        s->counters[n].name = counters[n].name;
+        s->counters[n].value = counters[n].value;
+    }
 }

@@ -4,6 +4,7 @@
 #include "core/machine.h"
 #include "x86/cpu.h"
 
+struct engine_counter { const char *name; uint64_t value; };
 struct engine {
     const char *name;
     bool (*attach)(struct cpu *, struct error *); void (*detach)(struct cpu *);
@@ -13,6 +14,7 @@ struct engine {
     void (*push)(struct cpu *);                             /* struct cpu was changed from outside */
     void (*code_written)(struct cpu *, uint64_t physical, uint64_t length);
     void (*map_changed)(struct cpu *);                      /* regions, A20, paging roots */
+    unsigned (*counters)(const struct cpu *, struct engine_counter *, unsigned most);   /* optional: for --stats; how many */
 };
 extern const struct engine interpreter_engine, translator_engine;
 bool translator_usable(struct error *);         /* on this host; the error says why not */

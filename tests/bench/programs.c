@@ -395,11 +395,11 @@ static void put_number(u32 v)
 
 static void measure(unsigned which)
 {
-    u32 reps = 1, sum = 0;
+    u32 reps = 1, result = programs[which].run(1);     /* one repetition: the same on every engine */
     u64 spent = 0;
     for (;; reps *= 2) {
         u64 start = now();
-        sum = programs[which].run(reps);
+        programs[which].run(reps);
         spent = now() - start;
         if (spent >= 300000000u || reps >= 1u << 28)
             break;
@@ -417,7 +417,7 @@ static void measure(unsigned which)
     put_text(" ");
     put_number((u32)each);
     put_text(" ");
-    put_number(sum);
+    put_number(result);
     put_text("\n");
     call(SYS_WRITE, 1, (long)line, line_length, 0, 0);
 }

@@ -320,11 +320,11 @@ Test(integer32, an_interrupt_stops_a_copy)
     cpu_bench_load(b, CPU_BENCH_CODE, code, sizeof code);
     c->eip = CPU_BENCH_CODE;
     cpu_bench_run(b, 4);
-    interpreter_engine.kick(c);                         /* the engine looks after each piece */
-    EQ(interpreter_engine.run(c, 100000), CPU_KICKED);
+    c->engine->kick(c);                         /* the engine looks after each piece */
+    EQ(c->engine->run(c, 100000), CPU_KICKED);
     EQ(c->eip, CPU_BENCH_CODE + 16);
     EQ(c->gpr[ECX], 0x4000);
-    EQ(interpreter_engine.run(c, 100000), CPU_HALTED);
+    EQ(c->engine->run(c, 100000), CPU_HALTED);
     EQ(c->gpr[ECX], 0);
     EQ(c->gpr[ESI], 0x14000);
 }

@@ -1,5 +1,6 @@
 /* x86/mmu.c below the instructions: devices, ROM, logged frame buffers, decoded code, changes of the map, page tables at odd places.
  * What guests see of paging is in paging.asm and pae.asm. */
+#include "tests/support/engine_bench.h"
 #include "core/machine.h"
 #include "engine/engine.h"
 #include "x86/segment.h"
@@ -47,7 +48,7 @@ static void setup(struct bench *b, const char *options)
     b->device = space_map_io(b->m->memory, DEVICE_AT, 8192, &ops, b, 0);
     b->region = space_map_ram(b->m->memory, LOGGED_AT, sizeof b->logged, b->logged, RAM_WRITABLE | RAM_DIRTY_LOG, 0);
     b->c = cpu_of(machine_add(b->m, "cpu", "cpu0", options, &err));
-    cr_assert(interpreter_engine.attach(b->c, &err));
+    cr_assert(bench_attach(b->c, 64, &err));
     machine_reset(b->m, RESET_POWER);
     for (unsigned n = ES; n <= GS; n++) {
         b->c->seg[n].access = 0xc093;
@@ -60,7 +61,7 @@ static void setup(struct bench *b, const char *options)
 
 static void teardown(struct bench *b)
 {
-    interpreter_engine.detach(b->c);
+    bench_detach(b->c);
     machine_free(b->m);
     free(b->ram);
 }

@@ -3,6 +3,7 @@
  * HOLDOVER_LOCKSTEP=cases runs more. */
 #include "tests/support/cpu_bench.h"
 #include "engine/translator/translator.h"
+#include "x86/fpu.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ static unsigned decode_mode(unsigned mode) { return mode == FLAT || mode == USER
 
 static bool acceptable(const struct opcode *o, const struct insn *i)
 {
-    if (o->checks == CHECK_fpu || o->checks == CHECK_mmx || o->checks == CHECK_sse || o->checks == CHECK_prot || o->checks == CHECK_cpl0)
+    if (o->checks == CHECK_mmx || o->checks == CHECK_sse || o->checks == CHECK_prot || o->checks == CHECK_cpl0)
         return false;
     if (!strcmp(o->name, "RDTSC") || !strcmp(o->name, "CPUID") || !strncmp(o->name, "RDP", 3) || !strcmp(o->name, "HLT"))
         return false;
@@ -42,6 +43,7 @@ static bool is_shift(const struct opcode *o)
         : o->opcode == 0xa4 || o->opcode == 0xa5 || o->opcode == 0xac || o->opcode == 0xad;
 }
 
+static bool s_fpu;                              /* this case has x87 instructions */
 /* One random instruction, followed by a CMP when OF after it is undefined. */
 static size_t random_insn(uint8_t *at, unsigned mode)
 {
@@ -52,6 +54,8 @@ static size_t random_insn(uint8_t *at, unsigned mode)
             bytes[n] = (uint8_t)draw();
         if (!draw_of(3))
             bytes[0] = 0x0f;
+        if (s_fpu && draw_of(2))
+            bytes[0] = (uint8_t)(0xd8 + draw_of(8));
         if (!draw_of(12))
             bytes[0] = "\x66\x67\x64\x26\x36"[draw_of(5)];
         if (draw_of(2))
@@ -84,6 +88,7 @@ static void random_start(struct start *s, unsigned seed)
         s->gpr[n] = draw_of(4) ? 0x9000 + draw_of(0x6000) : draw();
     s->gpr[ESP] = 0x8000 + draw_of(64) * (draw_of(8) ? 4 : 1);
     unsigned count = 1 + draw_of(20);
+    s_fpu = seed % 3 == 0;
     for (s->insns = 0; s->insns < count && s->length < CODE_MAX - 16; s->insns++) {
         s->insn_at[s->insns] = s->length;
         s->length += random_insn(s->code + s->length, s->mode);
@@ -128,6 +133,12 @@ static void prepare(struct cpu_bench *b, const struct start *s)
     for (unsigned n = 0; n < 8; n++)
         c->gpr[n] = s->gpr[n];
     cpu_set_flags(c, s->flags);
+    fpu_init(&c->fpu);
+    fpu_set_control(c, FPU_CONTROL_INIT);
+    for (unsigned n = 0; n < 8; n++)
+        c->fpu.reg[n] = (struct float80){ 1ull << 63 | (uint64_t)draw() << 20, (uint16_t)(0x3ff0 + draw_of(32)) };
+    c->fpu.tags = (uint8_t)draw();
+    c->fpu.status = (uint16_t)(draw_of(8) << 11);
     c->eip = CPU_BENCH_CODE;
     c->instructions = 0;
     c->cr2 = 0;
@@ -151,6 +162,17 @@ static void difference(char *text, size_t size)
     for (unsigned at = 0; at < RAM && n < 200; at++)
         if (one->ram[at] != two->ram[at])
             n += snprintf(text + n, size - (size_t)n, " [%x] %x/%x", at, one->ram[at], two->ram[at]);
+    FIELD_DIFFERS("FCW", a->fpu.control, b->fpu.control);
+    FIELD_DIFFERS("FSW", a->fpu.status, b->fpu.status);
+    FIELD_DIFFERS("tags", a->fpu.tags, b->fpu.tags);
+    FIELD_DIFFERS("FIP", a->fpu.ip, b->fpu.ip);
+    FIELD_DIFFERS("FDP", a->fpu.dp, b->fpu.dp);
+    FIELD_DIFFERS("FOP", a->fpu.opcode, b->fpu.opcode);
+    for (unsigned r = 0; r < 8; r++) {
+        FIELD_DIFFERS("R", a->fpu.reg[r].mantissa >> 32, b->fpu.reg[r].mantissa >> 32);
+        FIELD_DIFFERS("R", a->fpu.reg[r].mantissa, b->fpu.reg[r].mantissa);
+        FIELD_DIFFERS("R's exponent", a->fpu.reg[r].exponent, b->fpu.reg[r].exponent);
+    }
 #undef FIELD_DIFFERS
 }
 

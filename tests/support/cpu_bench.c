@@ -1,4 +1,5 @@
 /* The CPU bench; see cpu_bench.h. */
+#include "tests/support/engine_bench.h"
 #include "tests/support/cpu_bench.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ struct cpu_bench *cpu_bench_new(const char *model, size_t ram_size)
     if (!b->m->cpu_count)
         b->m->cpus[b->m->cpu_count++] = d;
     b->m->cpu_ops = &engine_cpu_ops;
-    if (!interpreter_engine.attach(b->cpu, &err))
+    if (!bench_attach(b->cpu, 64, &err))
         bench_fail("interpreter", err.text);
     machine_reset(b->m, RESET_POWER);
     cpu_bench_real(b);
@@ -37,7 +38,7 @@ struct cpu_bench *cpu_bench_new(const char *model, size_t ram_size)
 
 void cpu_bench_free(struct cpu_bench *b)
 {
-    interpreter_engine.detach(b->cpu);
+    bench_detach(b->cpu);
     machine_free(b->m);
     free(b->ram);
     free(b);
@@ -139,7 +140,7 @@ enum cpu_exit cpu_bench_run(struct cpu_bench *b, uint64_t n)
     uint64_t end = b->cpu->instructions + n;
     enum cpu_exit exit;
     do                                          /* a kick only asks the CPU to look at its pins */
-        exit = interpreter_engine.run(b->cpu, end - b->cpu->instructions);
+        exit = b->cpu->engine->run(b->cpu, end - b->cpu->instructions);
     while (exit == CPU_KICKED);
     return exit;
 }

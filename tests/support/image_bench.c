@@ -1,5 +1,6 @@
 /* See image_bench.h. Ports: 0F4h verdict, 0F5h the vector of an unexpected exception, 0F6h bits 0 INTR, 1 NMI, 2 A20 masked,
  * 3 INIT; 0F7h the vector that INTR acknowledges with; 0F8h notes. */
+#include "tests/support/engine_bench.h"
 #include "tests/support/image_bench.h"
 #include "engine/engine.h"
 #include <libgen.h>
@@ -94,7 +95,7 @@ struct image_bench *image_bench_new(const char *image, const char *cpu_options)
     b->cpu->pins.board = b;
     b->cpu->pins.intack = intack;
     b->m->cpu_ops = &engine_cpu_ops;
-    if (!interpreter_engine.attach(b->cpu, &err))
+    if (!bench_attach(b->cpu, 64, &err))
         fail(image, err.text);
     machine_reset(b->m, RESET_POWER);
     return b;
@@ -127,7 +128,7 @@ enum image_outcome image_bench_run(struct image_bench *b, uint64_t instructions)
 
 void image_bench_free(struct image_bench *b)
 {
-    interpreter_engine.detach(b->cpu);
+    bench_detach(b->cpu);
     machine_free(b->m);
     free(b->ram);
     free(b->high);

@@ -4,6 +4,7 @@
  * metadata.json, or the RMSK and RM32 chunks, say. What a later CPU does otherwise than the captured one by design is in
  * differs_by_design(); such tests are counted apart, not passed.
  * Reference: [MOO] the Machine Opcode Operation file format, version 1.1. */
+#include "tests/support/engine_bench.h"
 #include "base/bits.h"
 #include "engine/engine.h"
 #include "x86/segment.h"
@@ -134,8 +135,7 @@ static bool rig_make(struct rig *r, const char *model, struct error *err)
         return false;
     r->cpu = cpu_of(d);
     r->machine->cpu_ops = &engine_cpu_ops;
-    r->cpu->engine = &interpreter_engine;
-    return interpreter_engine.attach(r->cpu, err);
+    return bench_attach(r->cpu, 0, err);
 }
 
 static const struct { uint8_t reg, gpr; } general[] = { { R_EAX, EAX }, { R_EBX, EBX }, { R_ECX, ECX }, { R_EDX, EDX },
@@ -163,16 +163,16 @@ static void load(struct rig *r, const struct capture *t)
     if (t->before.present >> R_DR7 & 1)
         c->dr[7] = t->before.value[R_DR7] & ~0xffu;     /* no breakpoints: captures were made without */
     segment_mode_changed(c);
-    interpreter_engine.push(c);
+    c->engine->push(c);
 }
 
 static void run(struct rig *r)
 {
     r->cpu->raised.vector = -1;
-    interpreter_engine.run(r->cpu, 1);
+    r->cpu->engine->run(r->cpu, 1);
     r->raised = r->cpu->raised.vector;
     for (unsigned i = 0; i < RUN_TURNS && !r->cpu->halted && !r->cpu->shutdown; i++)
-        interpreter_engine.run(r->cpu, RUN_BUDGET);
+        r->cpu->engine->run(r->cpu, RUN_BUDGET);
 }
 
 static void result(const struct cpu *c, uint32_t value[REGISTERS])
@@ -395,7 +395,7 @@ int main(int argc, char **argv)
             files += run_path(&r, argv[i], &all);
     printf("sst: %u files, %u passed, %u failed, %u differ from the captured chip by design\n", files, all.passed, all.failed,
            all.apart);
-    interpreter_engine.detach(r.cpu);
+    bench_detach(r.cpu);
     machine_free(r.machine);
     free(r.ram);
     return all.failed || !all.passed;

@@ -153,6 +153,8 @@ enum cpu_exit interpreter_run(struct cpu *c, uint64_t budget)
     c->current = NULL;
     if (_setjmp(c->fault)) {
         in->frame.single = false;
+        if (in->watch)
+            in->watch->faulted(c);
         fault(c);
     }
     return loop(c, stop);

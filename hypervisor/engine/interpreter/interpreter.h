@@ -22,11 +22,12 @@ struct block {
     struct insn insn[];
 };
 
-/* Who wants to know of blocks that are kept: the translator. NULL members are not called. */
+/* Who wants to know of blocks that are kept: the translator.  */
 struct block_watch {
     void (*made)(struct cpu *, struct block *);
     void (*killed)(struct cpu *, struct block *);
     void (*forgotten)(struct cpu *);            /* all of them, and their memory */
+    void (*faulted)(struct cpu *);              /* an instruction left by cpu_raise(); before the guest's handler is entered */
 };
 
 /* The fast way from an address to a block. key: linear address, mode << 32, TLB flushes << 40. */

@@ -5,6 +5,7 @@
 #ifndef TRANSLATOR_EMIT_X64_H
 #define TRANSLATOR_EMIT_X64_H
 #include "base/bits.h"
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -149,7 +150,11 @@ static inline uint8_t *emit_jmp_short(struct emitter *e)
     emit8(e, 0);
     return e->p - 1;
 }
-static inline void emit_here(struct emitter *e, uint8_t *displacement) { *displacement = (uint8_t)(e->p - displacement - 1); }
+static inline void emit_here(struct emitter *e, uint8_t *displacement)
+{
+    assert(e->p - displacement - 1 <= INT8_MAX);
+    *displacement = (uint8_t)(e->p - displacement - 1);
+}
 /* `to` is an address in the writable mapping. */
 static inline void emit_rel32(struct emitter *e, const uint8_t *to) { emit32(e, (uint32_t)(to - (e->p + 4))); }
 static inline void emit_jmp(struct emitter *e, const uint8_t *to) { emit8(e, 0xe9); emit_rel32(e, to); }

@@ -10,7 +10,7 @@ static void locate(struct cpu *c, const struct site *s, uint64_t remaining, cons
     tr->in.frame.eip_base = s->t->eip - s->t->block->insn[0].offset;
     tr->in.frame.first = i;
     c->current = i;
-    c->instructions = tr->in.frame.stop - remaining - s->uncounted;
+    c->instructions = tr->stop - remaining - s->uncounted;
 }
 
 static uint32_t offset_of(const struct cpu *c, const struct site *s, uint32_t linear) { return linear - c->seg[s->seg].base; }
@@ -20,7 +20,12 @@ uint64_t helper_read(struct cpu *c, const struct site *s, uint32_t linear, uint6
     uint32_t offset = offset_of(c, s, linear);
     locate(c, s, remaining, s->insn);
     translator_of(c)->count.slow_reads++;
-    return s->size == 1 ? mem_read8(c, s->seg, offset) : s->size == 2 ? mem_read16(c, s->seg, offset) : mem_read32(c, s->seg, offset);
+    switch (s->size) {
+    case 1: return mem_read8(c, s->seg, offset);
+    case 2: return mem_read16(c, s->seg, offset);
+    case 4: return mem_read32(c, s->seg, offset);
+    default: return mem_read64(c, s->seg, offset);
+    }
 }
 
 uint64_t helper_check_write(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
@@ -28,14 +33,18 @@ uint64_t helper_check_write(struct cpu *c, const struct site *s, uint32_t linear
     uint32_t offset = offset_of(c, s, linear), ignored;
     locate(c, s, remaining, s->insn);
     translator_of(c)->count.slow_reads++;
+    if (opcodes[s->insn->id].checks == CHECK_fpu) {             /* stores only */
+        mmu_check_write(c, segment_check(c, s->seg, offset, s->size, true), s->size);
+        return 0;
+    }
     return s->size == 1 ? mem_rmw_read8(c, s->seg, offset, &ignored)
         : s->size == 2 ? mem_rmw_read16(c, s->seg, offset, &ignored) : mem_rmw_read32(c, s->seg, offset, &ignored);
 }
 
-/* After an instruction: 0, or the way out, when it wrote into its own block. */
+/* After an instruction: 0, or the way out, when it wrote into its own block or a device wants something. */
 static uint64_t go_on(struct cpu *c, const struct site *s)
 {
-    if (likely(!s->t->dead) || s->kind == SITE_LAST)
+    if (likely(!s->t->dead && !atomic_load_explicit(&c->pending, memory_order_relaxed)) || s->kind == SITE_LAST)
         return 0;
     if (s->kind == SITE_PUSH) {                                 /* what the code after the store would do */
         if (s->insn->flags & INSN_STACK32)
@@ -56,8 +65,10 @@ uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint
         mem_write8(c, s->seg, offset, (uint8_t)value);
     else if (s->size == 2)
         mem_write16(c, s->seg, offset, (uint16_t)value);
-    else
+    else if (s->size == 4)
         mem_write32(c, s->seg, offset, (uint32_t)value);
+    else
+        mem_write64(c, s->seg, offset, value);
     return go_on(c, s);
 }
 
@@ -69,18 +80,37 @@ static exec_fn *handler_of(const struct site *s)
 /* Stands after the one instruction that a handler is to execute. */
 static void exec_return(struct cpu *c, const struct insn *i) { (void)c, (void)i; }
 
-uint64_t helper_call(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+/* Executes the instruction of `s`. true: it is done; false: EIP is where it says. */
+static bool call_handler(struct cpu *c, const struct site *s, uint64_t remaining)
 {
     struct translator *tr = translator_of(c);
     struct insn pair[2] = { *s->insn, { .exec = exec_return } };
-    (void)linear;
     pair[0].exec = handler_of(s);
     locate(c, s, remaining, pair);
-    tr->count.calls++;
+    tr->count.handler_calls++;
     pair[0].exec(c, pair);
-    if (unlikely(c->current != &pair[1]))                       /* a repetition that stopped: EIP is at itself */
+    return c->current == &pair[1];
+}
+
+uint64_t helper_call(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    (void)linear;
+    if (opcodes[s->insn->id].checks >= CHECK_fpu)
+        fpu_store(translator_of(c));
+    if (unlikely(!call_handler(c, s, remaining)))               /* a repetition that stopped */
         return s->uncounted;
     return go_on(c, s);
+}
+
+/* Before an x87 instruction. When the unit can't be had, the instruction is executed here, and translated code left. */
+uint64_t helper_fpu(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    (void)linear;
+    if (fpu_ready(translator_of(c)))
+        return 0;
+    if (call_handler(c, s, remaining))
+        c->eip = insn_eip(c, s->insn) + s->insn->length;
+    return s->uncounted;
 }
 
 /* An instruction that closes its block. Nothing is chained from it: the loop looks what changed. */
@@ -88,9 +118,10 @@ uint64_t helper_end(struct cpu *c, const struct site *s, uint32_t linear, uint64
 {
     struct translator *tr = translator_of(c);
     (void)linear;
+    fpu_store(tr);
     locate(c, s, remaining, s->insn);
     tr->in.frame.stop = 0;
-    tr->count.ends++;
+    tr->count.handler_ends++;
     handler_of(s)(c, s->insn);
     return s->uncounted;
 }

@@ -137,6 +137,7 @@ void routines_emit(struct translator *tr)
     tr->routine.check_write = emit_reader(tr, &e, helper_check_write);
     tr->routine.write = emit_doer(tr, &e, helper_write, false);
     tr->routine.call = emit_doer(tr, &e, helper_call, true);
+    tr->routine.fpu = emit_doer(tr, &e, helper_fpu, false);
     tr->routine.end = e.p;                                      /* called, never goes on */
     call_helper(tr, &e, helper_end);
     emit_lea64(&e, RSP, at_index(RSP, NO_REGISTER, 0, 8));

@@ -5,7 +5,7 @@
  * where the code is, and jumped over. */
 #include "engine/translator/translate.h"
 
-enum { ISLAND_REACH = 127, ISLAND_BYTES = 5, INSN_CODE_MAX = 96 };
+enum { ISLAND_REACH = 127, ISLAND_BYTES = 5, INSN_CODE_MAX = 48 };
 
 /* --- stubs, sites, islands ------------------------------------------------------------------------------------------ */
 struct stub *stub_new(struct maker *m, enum stub_kind kind)
@@ -38,11 +38,11 @@ static void islands_emit(struct maker *m)
     m->island_count = 0;
 }
 
-void islands_within_reach(struct maker *m)
+void islands_within_reach(struct maker *m, unsigned more)
 {
     if (!m->island_count)
         return;
-    size_t reach = (size_t)(m->e.p - m->islands[0].displacement) + INSN_CODE_MAX + (m->island_count + 2) * ISLAND_BYTES + 2;
+    size_t reach = (size_t)(m->e.p - m->islands[0].displacement) + more + (m->island_count + 2) * ISLAND_BYTES + 2;
     if (reach < ISLAND_REACH)
         return;
     uint8_t *over = emit_jmp_short(&m->e);
@@ -71,7 +71,7 @@ static bool may_leave(const struct insn *i)
 static void translate_insn(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
-    if (translate_branch(m, i) || translate_stack(m, i) || translate_operation(m, i))
+    if (translate_branch(m, i) || translate_fpu(m, i) || translate_stack(m, i) || translate_operation(m, i))
         return;
     if (!i->id) {
         emit_leave_at(m, i);
@@ -93,6 +93,7 @@ static void begin_segment(struct maker *m)
 }
 
 /* --- the block ------------------------------------------------------------------------------------------------------ */
+/* From indirect jumps: is EIP in r8 ours? From those and from loops: is the run over (r11 below 0)? */
 static void emit_entries(struct maker *m)
 {
     struct emitter *e = &m->e;
@@ -101,16 +102,15 @@ static void emit_entries(struct maker *m)
     emit_lea(e, RCX, at(R8, -(int32_t)t->eip));
     uint8_t *match = emit_jecxz(e);
     emit_jmp(e, m->tr->routine.miss);
-    emit_here(e, match);
-    t->poll = e->p;
-    emit_load(e, R10, cpu_field(m, &m->tr->cpu->pending));
-    emit_rorx(e, 1, RCX, R11, 32);                              /* 0, or all ones when the run is over */
-    emit_mov(e, RCX, RCX);
-    emit_lea64(e, RCX, at_index(RCX, R10, 0, 0));
-    uint8_t *go = emit_jrcxz(e);
+    uint8_t *over = e->p;
     emit_mov_imm(e, R8, t->eip);
     emit_jmp(e, m->tr->routine.miss);
-    emit_here(e, go);
+    emit_here(e, match);
+    t->poll = e->p;
+    emit_rorx(e, 1, RCX, R11, 32);                              /* its upper half: 0, or all ones */
+    emit_rm(e, 0, 0xf7, 2, RCX);                                /* NOT */
+    uint8_t *end = emit_jecxz(e);
+    *end = (uint8_t)(over - end - 1);
     t->entry = e->p;
 }
 
@@ -118,7 +118,7 @@ static void emit_body(struct maker *m)
 {
     for (m->k = 0; m->k < m->b->count && !m->ended && !m->refused; m->k++) {
         const struct insn *i = &m->b->insn[m->k];
-        islands_within_reach(m);
+        islands_within_reach(m, INSN_CODE_MAX);
         if (m->k == 0 || m->k == m->segment_end)
             begin_segment(m);
         translate_insn(m, i);
@@ -136,8 +136,10 @@ static void emit_stubs(struct maker *m)
             emit_access_stub(m, s);
         else if (s->kind == STUB_LINK)
             emit_link_stub(m, s);
-        else
+        else if (s->kind == STUB_TABLE)
             emit_table_stub(m, s);
+        else
+            emit_fpu_stub(m, s);
     }
 }
 

@@ -6,13 +6,13 @@
 static const uint8_t host_of[8] = { RAX, R9, RDX, RBX, R12, RBP, RSI, RDI };
 
 /* The frame of translated code, from rsp. */
-enum { FRAME_ADDRESS = 0, FRAME_REMAINING = 8, FRAME_TARGET = 16, FRAME_BYTES = 56 };
+enum { FRAME_ADDRESS = 0, FRAME_REMAINING = 8, FRAME_TARGET = 16, FRAME_VALUE = 24, FRAME_BYTES = 56 };
 
 /* A host instruction with one operand left open: a register, or the memory of the guest's operand. */
 struct op {
     uint16_t opcode;
     uint8_t reg;                                /* ModRM.reg: a host register or an extension */
-    bool operand16, lock, high;                 /* 66h; F0h; names AH..BH, so must not have a REX prefix */
+    bool operand16, lock, high, x87;            /* 66h; F0h; names AH..BH, so must not have a REX prefix; has only a memory form */
     uint8_t imm_size;
     uint32_t imm;
 };
@@ -20,11 +20,10 @@ struct op {
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_CHANGE };
 
 enum { STUBS = 80 };
-enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE };
+enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE, STUB_FPU, STUB_CALL };
 struct stub {                                   /* code out of the way, emitted after the block */
     enum stub_kind kind;
-    uint8_t *rel32[2];                          /* what jumps to it: [0] with the linear address in r8, [1] with the offset */
-    unsigned uses;
+    uint8_t *rel32[3];                          /* what jumps to it: [0] and [2] with the linear address in r8, [1] with the offset */
     uint8_t *resume;
     enum access access;
     struct op op;
@@ -49,7 +48,7 @@ struct maker {
     struct link links[2 * BLOCK_INSNS + 2];
     unsigned link_count;
     bool refused;                               /* no room for more stubs, or nothing to gain: the block is not translated */
-    bool ended;
+    bool ended, fpu_ready;                      /* fpu_ready: the unit holds the guest's registers */
 };
 
 static inline struct address cpu_field(const struct maker *m, const void *member)
@@ -62,7 +61,7 @@ static inline uint32_t eip_of(const struct maker *m, const struct insn *i) { ret
 struct stub *stub_new(struct maker *, enum stub_kind);
 struct site *site_new(struct maker *, const struct insn *, unsigned size, unsigned seg);
 void island_wait(struct maker *, uint8_t *displacement, struct stub *, unsigned which);
-void islands_within_reach(struct maker *);       /* before code of at most INSN_CODE_MAX bytes */
+void islands_within_reach(struct maker *, unsigned more);       /* before `more` bytes of code without another call */
 
 /* --- translate_memory.c ------------------------------------------------------------------------------------------ */
 void emit_op_register(struct emitter *, const struct op *, unsigned rm);
@@ -73,6 +72,10 @@ void emit_access_stub(struct maker *, struct stub *);
 
 /* --- translate_insn.c: false when the instruction is left to the interpreter's handler -------------------------------- */
 bool translate_operation(struct maker *, const struct insn *);
+
+/* --- translate_fpu.c ------------------------------------------------------------------------------------------------ */
+bool translate_fpu(struct maker *, const struct insn *);
+void emit_fpu_stub(struct maker *, struct stub *);
 
 /* --- translate_flow.c: stack and branches ------------------------------------------------------------------------- */
 bool translate_stack(struct maker *, const struct insn *);

@@ -80,13 +80,24 @@ static void emit_base(struct maker *m, unsigned seg)
     emit_lea(&m->e, R8, at_index(RCX, R8, 0, 0));
 }
 
+/* Jumps when `size` bytes at r8 cross into the next page. */
+static uint8_t *emit_crossing_check(struct maker *m, unsigned size)
+{
+    struct emitter *e = &m->e;
+    emit_rorx(e, 0, RCX, R8, 12);                               /* the offset in the page comes to the top */
+    emit_lea64(e, RCX, at(RCX, (int32_t)(size - 1) << 20));
+    emit_rorx(e, 1, RCX, RCX, 32);                              /* 1 when it overflowed */
+    emit_lea(e, RCX, at(RCX, -1));
+    return emit_jecxz(e);
+}
+
 void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide)
 {
     struct emitter *e = &m->e;
     bool write = access != ACCESS_READ;
     const struct segment *s = &m->tr->cpu->seg[seg];
     enum segment_class class = class_of(write ? m->t->context->write_classes : m->t->context->read_classes, seg);
-    islands_within_reach(m);
+    islands_within_reach(m, 64);
     struct stub *stub = stub_new(m, STUB_ACCESS);
     if (!stub)
         return;
@@ -98,12 +109,15 @@ void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned s
         island_wait(m, emit_limit_check(m, write ? &s->write_limit : &s->read_limit, size), stub, 1);
     if (class != CLASS_FLAT)
         emit_base(m, seg);
+    islands_within_reach(m, 64);
     unsigned from = R8;
-    if (size > 1) {
-        emit_rorx(e, 0, RCX, R8, size == 2 ? 1 : 2);
+    if (size == 2 || size == 4) {
+        emit_rorx(e, 0, RCX, R8, size / 2);
         from = RCX;
+    } else if (size > 4) {
+        island_wait(m, emit_crossing_check(m, size), stub, 2);
     }
-    emit_shrx(e, 0, RCX, from, size == 1 ? R14 : size == 2 ? R13 : R15);
+    emit_shrx(e, 0, RCX, from, size == 2 ? R13 : size == 4 ? R15 : R14);
     emit_load64(e, RCX, at_index(write ? R15 : R14, RCX, 3, write ? -10 : -12));
     island_wait(m, emit_jrcxz(e), stub, 0);
     emit_op_memory(e, &op);
@@ -117,6 +131,22 @@ static void call_routine(struct maker *m, const struct site *s, const uint8_t *r
     emit_call(&m->e, routine);
 }
 
+/* Through the frame. A store is checked before the instruction pops what it stores. */
+static void emit_x87_stub(struct maker *m, struct stub *s)
+{
+    const struct routines *r = &m->tr->routine;
+    struct emitter *e = &m->e;
+    struct address value = at(RSP, FRAME_VALUE);
+    call_routine(m, s->site, s->access == ACCESS_READ ? r->read : r->check_write);
+    emit_store64(e, value, RCX);
+    emit_mem(e, 0, s->op.opcode, s->op.reg, value);
+    if (s->access != ACCESS_READ) {
+        emit_load64(e, R10, value);
+        call_routine(m, s->site, r->write);
+    }
+    emit_jmp(e, s->resume);
+}
+
 void emit_access_stub(struct maker *m, struct stub *s)
 {
     const struct routines *r = &m->tr->routine;
@@ -125,8 +155,13 @@ void emit_access_stub(struct maker *m, struct stub *s)
         le32_put(s->rel32[1], (uint32_t)(e->p - (s->rel32[1] + 4)));
         emit_base(m, s->seg);
     }
-    if (s->rel32[0])
-        le32_put(s->rel32[0], (uint32_t)(e->p - (s->rel32[0] + 4)));
+    le32_put(s->rel32[0], (uint32_t)(e->p - (s->rel32[0] + 4)));
+    if (s->rel32[2])
+        le32_put(s->rel32[2], (uint32_t)(e->p - (s->rel32[2] + 4)));
+    if (s->op.x87) {
+        emit_x87_stub(m, s);
+        return;
+    }
     if (s->access != ACCESS_WRITE)
         call_routine(m, s->site, s->access == ACCESS_READ ? r->read : r->check_write);
     emit_op_register(e, &s->op, RCX);

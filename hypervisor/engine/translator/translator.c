@@ -16,7 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { THRESHOLD = 40, NEAR = 8192, NEVER = 0x80000000u };
+/* RUN: instructions until translated code comes back to see what is pending: some microseconds. */
+enum { THRESHOLD = 40, NEAR = 8192, RUN = 16384, NEVER = 0x80000000u };
 
 /* --- running ------------------------------------------------------------------------------------------------------- */
 struct outcome { struct link *link; uint64_t remaining; };
@@ -49,11 +50,13 @@ static void run(struct translator *tr, struct translation *t)
     struct cpu *c = tr->cpu;
     unsigned user = c->cpl == 3;
     enter_fn *enter = (enter_fn *)(uintptr_t)tr->routine.enter;
-    uint64_t stop = tr->in.frame.stop;
+    uint64_t stop = tr->stop = MIN(tr->in.stop - tr->near, c->instructions + RUN);
     tr->count.entries++;
     struct outcome out = enter((uintptr_t)c + tr->bias, t->entry + tr->run, stop - c->instructions,
                                (uintptr_t)c->tlb->flat_read[user] + 12, (uintptr_t)c->tlb->flat_write[user] + 10);
+    tr->count.translated_instructions += stop - out.remaining - c->instructions;
     c->instructions = stop - out.remaining;
+    fpu_store(tr);
     tr->link = out.link;
     if (out.link)
         c->eip = out.link->eip;
@@ -74,7 +77,7 @@ static void exec_block(struct cpu *c, const struct insn *i)
 {
     struct translator *tr = translator_of(c);
     struct block *b = tr->in.block;
-    if (b->executed < tr->threshold || tr->in.frame.single || tr->in.stop - c->instructions < tr->near
+    if (b->executed < tr->threshold || tr->in.frame.single || tr->in.stop - c->instructions <= tr->near
         || !context_now(tr, b->mode)) {
         b->executed += !(b->executed & NEVER);
         tr->link = NULL;
@@ -115,7 +118,9 @@ static void forgotten(struct cpu *c)
     forget_landings(tr);
 }
 
-static const struct block_watch watch = { .made = made, .killed = killed, .forgotten = forgotten };
+static void faulted(struct cpu *c) { fpu_store(translator_of(c)); }
+
+static const struct block_watch watch = { .made = made, .killed = killed, .forgotten = forgotten, .faulted = faulted };
 
 /* --- the engine ------------------------------------------------------------------------------------------------------- */
 bool translator_usable(struct error *err)
@@ -160,7 +165,19 @@ static void translator_detach(struct cpu *c)
 static void translator_kick(struct cpu *c) { atomic_fetch_or(&c->pending, PENDING_KICK); }
 static void translator_pull(struct cpu *c) { (void)c; }
 
+static unsigned translator_counters(const struct cpu *c, struct engine_counter *to, unsigned most)
+{
+    const struct translator_counters *count = &translator_of(c)->count;
+#define COUNTER(name) { #name, count->name },
+    const struct engine_counter all[] = { TRANSLATOR_COUNTERS(COUNTER) };
+#undef COUNTER
+    unsigned n = (unsigned)MIN(ARRAY_SIZE(all), most);
+    memcpy(to, all, n * sizeof *to);
+    return n;
+}
+
 const struct engine translator_engine = {
     .name = "translator", .attach = translator_attach, .detach = translator_detach, .run = interpreter_run, .kick = translator_kick,
     .pull = translator_pull, .push = blocks_forget, .code_written = blocks_written, .map_changed = blocks_forget,
+    .counters = translator_counters,
 };

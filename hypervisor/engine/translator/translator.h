@@ -54,9 +54,13 @@ struct translation {
 enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 32, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64 };
 struct code_chunk { uint8_t *start; struct translation *translations; uint8_t *records; size_t records_used; };
 struct routines {                               /* emitted once; writable addresses but `enter` */
-    uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *end;
+    uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *end;
 };
-struct translator_counters { uint64_t blocks, flushes, evictions, interpreted, slow_reads, slow_writes, calls, ends, exits, entries; };
+#define TRANSLATOR_COUNTERS(ROW) ROW(blocks) ROW(entries) ROW(flushes) ROW(evictions) ROW(slow_reads) ROW(slow_writes) ROW(handler_calls) \
+    ROW(handler_ends) ROW(fpu_loads) ROW(translated_instructions)
+#define COUNTER(name) uint64_t name;
+struct translator_counters { TRANSLATOR_COUNTERS(COUNTER) };
+#undef COUNTER
 struct translator {
     struct interpreter in;                      /* first member: the interpreter runs what is cold */
     struct cpu *cpu;
@@ -71,10 +75,12 @@ struct translator {
     unsigned context_next;
     struct link *link;                          /* the way out that was just taken, when it may be patched */
     struct translation *running;
+    uint64_t stop;                              /* the present run of translated code ends at this many instructions */
     uint32_t flushes;                           /* mmu flushes as of the last clearing of the jump tables */
     unsigned threshold, near;                   /* a block is translated after so many executions; so many instructions before the end
                                                    of a run, the interpreter goes on: translated code may go a little further than asked */
     struct translator_counters count;
+    uint8_t fx[512] __attribute__((aligned(16)));               /* FXSAVE area */
 };
 static inline struct translator *translator_of(const struct cpu *c) { return c->engine_data; }
 
@@ -97,6 +103,10 @@ static inline enum segment_class class_of(uint16_t classes, unsigned seg) { retu
 /* --- routines.c --------------------------------------------------------------------------------------------------- */
 void routines_emit(struct translator *);
 
+/* --- fpu.c ------------------------------------------------------------------------------------------------------------ */
+bool fpu_ready(struct translator *);            /* the host's unit holds the guest's registers; false: it may not */
+void fpu_store(struct translator *);            /* struct cpu holds them again; nothing when it does */
+
 /* --- translate.c, and its parts ----------------------------------------------------------------------------------- */
 struct translation *translate(struct translator *, struct block *, uint32_t eip);
 
@@ -105,6 +115,7 @@ uint64_t helper_read(struct cpu *, const struct site *, uint32_t linear, uint64_
 uint64_t helper_check_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 uint64_t helper_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining, uint64_t value);
 uint64_t helper_call(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+uint64_t helper_fpu(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 uint64_t helper_end(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 
 #endif
