@@ -29,8 +29,10 @@ static void engines(void)
 {
     bool there = !access("/dev/kvm", F_OK), usable = !access("/dev/kvm", R_OK | W_OK);
 
-    printf("engines      interpreter: built in, taken by auto\n");
-    printf("             translator: built in, for --engine translator\n");
+    struct error why;
+    bool fast = machine_engine_check("translator", &why);
+    printf("engines      translator: %s\n", fast ? "built in, taken by auto" : why.text);
+    printf("             interpreter: built in%s\n", fast ? "" : ", taken by auto");
     printf("             kvm: not in this build; this host %s\n",
            usable ? "has a usable /dev/kvm" : there ? "has /dev/kvm, but you may not open it" : "has no /dev/kvm");
 }

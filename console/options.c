@@ -8,7 +8,7 @@
 
 #define RUN(m) offsetof(struct run_options, m)
 const struct option run_option_table[] = {
-    { "engine", "NAME", OPTION_TEXT, RUN(engine), 0, "auto or interpreter" },
+    { "engine", "NAME", OPTION_TEXT, RUN(engine), 0, "auto, translator or interpreter" },
     { "set", "KEY=VALUE", OPTION_LIST, RUN(set), 0, "a profile setting (machine.memory=64M) or device property; repeatable" },
     { "memory", "SIZE", OPTION_TEXT, RUN(memory), 0, "RAM, as in 64M" },
     { "headless", NULL, OPTION_FLAG, RUN(headless), 0, "no window" },

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static const char *const engines_later[] = { "kvm" };
-
 /* The BIOS formats, smallest first. */
 static const struct { uint32_t bytes; uint16_t sectors; } floppies[] = {
     { 163840, 320 }, { 184320, 360 }, { 327680, 640 }, { 368640, 720 }, { 737280, 1440 }, { 1228800, 2400 },
@@ -17,11 +15,8 @@ int setup_check(const struct command *c, const struct run_options *o)
     struct key_script script = { 0 };
     struct error err;
 
-    for (size_t i = 0; o->engine && i < ARRAY_SIZE(engines_later); i++)
-        if (!strcmp(o->engine, engines_later[i]))
-            return usage_error(c, "the engine '%s' is not built in: use auto, translator or interpreter", o->engine);
-    if (o->engine && strcmp(o->engine, "auto") && strcmp(o->engine, "translator") && strcmp(o->engine, "interpreter"))
-        return usage_error(c, "there is no engine '%s': use auto, translator or interpreter", o->engine);
+    if (o->engine && !machine_engine_check(o->engine, &err))
+        return usage_error(c, "%s", err.text);
     for (size_t i = 0; i < o->steps.count; i++) {
         const struct step *s = &o->steps.items[i];
         bool ok = s->kind == STEP_UNTIL ? *s->text || error_set(&err, EINVAL, "--until needs a text") :

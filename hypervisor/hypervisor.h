@@ -17,7 +17,7 @@ struct machine_config {
     /* Direct boot: files on the host, NULL kernel: boot from the drives. */
     const char *kernel, *initrd, *append;
     const char *firmware, *vga_firmware;        /* paths; NULL: the profile's, then Debian's SeaBIOS */
-    const char *engine;                         /* "auto", "interpreter"; NULL: the profile's, then auto */
+    const char *engine;                         /* "auto", "translator", "interpreter"; NULL: the profile's, then auto */
     uint32_t debug_port;                        /* bytes written to this port go to host->debug; 0: none but 402h */
     bool no_reboot;                             /* a reset ends machine_run with STOP_RESET */
     bool virtual_time;                          /* time is instructions executed, and everything runs in one thread */
@@ -35,6 +35,8 @@ void machine_power_button(struct machine *);    /* a press; needs the lock */
 const char *machine_drive(struct machine *, unsigned index, bool *removable);
 bool machine_medium_locked(struct machine *, const char *drive);        /* the guest has locked the door */
 
+/* Is there such an engine, and can this host run it? The error says why not. */
+bool machine_engine_check(const char *name, struct error *);
 struct machine_statistics {
     const char *engine; uint64_t instructions, exits_io, exits_mmio, exits_hlt; int64_t guest_ns;
     struct { const char *name; uint64_t value; } counters[16];         /* the engine's own; a NULL name ends them */
