@@ -24,6 +24,13 @@ static uint32_t take(unsigned bytes)
     return v;
 }
 
+static void out(uint16_t port, unsigned value)
+{
+    machine_lock(m);
+    space_write(m->ports, port, 1, value);
+    machine_unlock(m);
+}
+
 static void wait_for(int64_t ns)
 {
     machine_run(m, clock_now(&m->clock) + ns);
@@ -31,10 +38,10 @@ static void wait_for(int64_t ns)
 
 static void port_step(uint8_t kind)
 {
-    uint16_t port = (uint16_t)(kind & 0x80 ? take(2) : ports[take(1) % ARRAY_SIZE(ports)] + (kind >> 5 & 3));
+    uint16_t port = (uint16_t)(kind & 0x80 ? take(2) : ports[take(1) % ARRAY_SIZE(ports)] + (kind >> 5 & 1));
     unsigned size = 1u << (kind >> 3 & 3) % 3;
     machine_lock(m);
-    if (kind & 1)
+    if (kind & 0x40)
         space_read(m->ports, port, size);
     else
         space_write(m->ports, port, size, take(size));
@@ -78,6 +85,74 @@ static void string_step(uint8_t kind)
     machine_unlock(m);
 }
 
+/* An ATA command with its registers; of PACKET also the packet, and some of its data. */
+static void ata_step(uint8_t kind)
+{
+    static const uint8_t commands[] = { 0xa0, 0xa1, 0x20, 0x24, 0x25, 0x30, 0x35, 0xc4, 0xc5, 0xc6, 0xc8, 0xca, 0xec, 0xef, 0x08, 0x91, 0x10, 0xe7 };
+    uint16_t base = kind & 0x80 ? 0x170 : 0x1f0;
+    out(base + 6, 0xe0 | (kind >> 2 & 0x10) | (take(1) & 15));
+    wait_for(1000);
+    for (unsigned n = 1; n < 6; n++)
+        out((uint16_t)(base + n), take(1));
+    unsigned command = take(1);
+    command = kind & 0x20 ? command : commands[command % ARRAY_SIZE(commands)];
+    if (command == 0xa0 || command == 0xa1)
+        out(base + 1, kind >> 3 & 1), out(base + 4, 0xfe), out(base + 5, 0xff);
+    out(base + 7, command);
+    wait_for(20000);
+    machine_lock(m);
+    for (unsigned n = 0; command == 0xa0 && n < 6; n++)
+        space_write(m->ports, base, 2, take(2));
+    for (unsigned n = take(1); n; n--)
+        space_read(m->ports, base, 2);
+    machine_unlock(m);
+}
+
+/* A floppy command, each byte given time. */
+static void floppy_step(uint8_t kind)
+{
+    static const uint8_t lengths[16] = { 1, 1, 9, 3, 2, 9, 9, 2, 1, 9, 2, 1, 9, 6, 1, 3 };
+    uint8_t command = (uint8_t)take(1);
+    unsigned length = kind & 0x80 ? take(1) % 10 : lengths[command & 15];
+    out(0x0a, 2);
+    out(0x3f5, command);
+    for (unsigned n = 1; n < length; n++)
+        out(0x3f5, take(1));
+    wait_for((int64_t)1 << (10 + take(1) % 15));
+    for (unsigned n = kind >> 5 & 3 ? 7 : 0; n; n--) {
+        machine_lock(m);
+        space_read(m->ports, 0x3f5, 1);
+        machine_unlock(m);
+    }
+}
+
+/* What firmware does before programs run: bridges, windows, controllers and a text screen in order. */
+static void power_on_self_test(void)
+{
+    static const uint32_t pci[][2] = {
+        { 0x80000920, 0xc001 }, { 0x80000904, 5 }, { 0x80000b40, 0xb001 }, { 0x80000b80, 1 }, { 0x80000b04, 1 },
+        { 0x80001010, 0xe0000000 }, { 0x80001018, 0xfebf0000 }, { 0x80001004, 3 }, { 0x80000058, 0x33330000 },
+    };
+    static const uint8_t crtc[25] = { 0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf, 0x1f, 0, 0x4f, 0x0d, 0x0e, 0, 0, 0, 0, 0x9c, 0x0e, 0x8f, 0x28,
+                                      0x1f, 0x96, 0xb9, 0xa3, 0xff };
+    static const struct { uint16_t port; uint8_t value; } outs[] = {
+        { 0x20, 0x11 }, { 0x21, 8 }, { 0x21, 4 }, { 0x21, 1 }, { 0xa0, 0x11 }, { 0xa1, 0x70 }, { 0xa1, 2 }, { 0xa1, 1 }, { 0x21, 0 }, { 0xa1, 0 },
+        { 0xd6, 0xc0 }, { 0xd4, 0 }, { 0x0b, 0x46 }, { 0x0c, 0 }, { 0x05, 0xff }, { 0x05, 0x11 }, { 0x0a, 2 }, { 0x43, 0x36 }, { 0x40, 0 },
+        { 0x40, 0 }, { 0x64, 0x60 }, { 0x60, 0x47 }, { 0x3f2, 0x1c }, { 0x3c2, 0x67 }, { 0x3c4, 0 }, { 0x3c5, 3 }, { 0x3c4, 4 }, { 0x3c5, 2 },
+        { 0x3c4, 2 }, { 0x3c5, 3 }, { 0x3ce, 5 }, { 0x3cf, 0x10 }, { 0x3ce, 6 }, { 0x3cf, 0x0e }, { 0x3c0, 0x20 },
+    };
+    machine_lock(m);
+    for (unsigned n = 0; n < ARRAY_SIZE(pci); n++) {
+        space_write(m->ports, 0xcf8, 4, pci[n][0]);
+        space_write(m->ports, 0xcfc, 4, pci[n][1]);
+    }
+    for (unsigned n = 0; n < ARRAY_SIZE(outs); n++)
+        space_write(m->ports, outs[n].port, 1, outs[n].value);
+    for (unsigned n = 0; n < ARRAY_SIZE(crtc); n++)
+        space_write(m->ports, 0x3d4, 2, n | crtc[n] << 8);
+    machine_unlock(m);
+}
+
 /* Memory that descriptors and commands come from. */
 static void fill_step(void)
 {
@@ -110,13 +185,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int64_t time_left = TIME_MAX;
+    unsigned looked = 0;                        /* a picture takes longer than all else */
     m = fuzz_machine_again();
     input = data;
     left = size;
+    if (take(1) & 3)
+        power_on_self_test();
     for (unsigned n = 0; left && n < STEPS_MAX; n++) {
         uint8_t kind = (uint8_t)take(1);
         switch (kind & 7) {
-        case 0: case 1: port_step(kind); break;
+        case 0: kind & 8 ? ata_step(kind) : floppy_step(kind); break;
+        case 1: port_step(kind); break;
         case 2: case 3: memory_step(kind); break;
         case 4: string_step(kind); break;
         case 5: kind & 0x80 ? pci_step() : fill_step(); break;
@@ -125,12 +204,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             int64_t ns = MIN((int64_t)1 << (kind >> 3), time_left);
             time_left -= ns;
             wait_for(ns);
-            if (kind & 0x80)
+            if (kind & 0x80 && !looked++)
                 fuzz_look(m);
         }
         }
     }
     wait_for(1000000);
-    fuzz_look(m);
+    if (!looked)
+        fuzz_look(m);
     return 0;
 }

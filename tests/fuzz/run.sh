@@ -10,7 +10,7 @@ mkdir -p "$O/found"
 
 fuzz() {                # target
     mkdir -p "$O/corpus/$1"
-    if "$O/tests/fuzz/$1" -max_total_time="${FUZZ_SECONDS:-15}" -timeout=20 -rss_limit_mb=1500 -max_len=4096 -verbosity=0 -print_funcs=0 \
+    if "$O/tests/fuzz/$1" -max_total_time="${FUZZ_SECONDS:-15}" -len_control=0 -timeout=20 -rss_limit_mb=1500 -max_len=4096 -verbosity=0 -print_funcs=0 \
         -print_final_stats=1 \
         -artifact_prefix="$O/found/$1-" "$O/corpus/$1" >"$O/found/$1.txt" 2>&1; then
         echo "ok   $1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$O/found/$1.txt") inputs"
