@@ -54,6 +54,7 @@ bool keys_from_name(struct key_script *k, const char *name, struct error *err)
         return error_set(err, EINVAL, "an empty key name: write one as in ctrl-alt-del, enter, f1");
     for (unsigned i = 0; i < count; i++)
         script_add(k, chord[i], true);
+    k->events[k->count - 1].pause = count > 1;  /* held for as long as a hand would: some programs look whether Alt is still down */
     for (unsigned i = count; i-- > 0;)
         script_add(k, chord[i], false);
     return true;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct key_event { uint16_t usage; bool down; bool pause; };    /* pause: wait longer after it (Enter) */
+struct key_event { uint16_t usage; bool down; bool pause; };    /* pause: wait longer after it (Enter, a chord) */
 struct key_script { struct key_event *events; size_t count; };
 
 /* "ctrl-alt-del", "f1", "a": presses from left to right, releases from right to left. Appends to the script. */
