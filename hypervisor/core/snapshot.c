@@ -86,13 +86,24 @@ static bool walk(struct machine *m, struct stream *s, bool apply, struct error *
     return true;
 }
 
+/* What the check of names and shapes cannot see, the chips' own checks do, after the fact: then the machine goes back to what it was. */
 bool machine_load(struct machine *m, struct stream *s, struct error *err)
 {
+    struct stream before = { 0 };
+    struct error ignored;
     size_t start = s->position;
-    if (!walk(m, s, false, err))
+    if (!walk(m, s, false, err) || !machine_save(m, &before, err)) {
+        stream_free(&before);
         return false;
+    }
     s->position = start;
     s->bad = false;
     machine_reset(m, RESET_POWER);
-    return walk(m, s, true, err);
+    bool ok = walk(m, s, true, err);
+    if (!ok) {
+        machine_reset(m, RESET_POWER);
+        walk(m, &before, true, &ignored);
+    }
+    stream_free(&before);
+    return ok;
 }

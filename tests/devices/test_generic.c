@@ -121,6 +121,29 @@ Test(generic, a_loaded_machine_saves_the_same_bytes)
         }
 }
 
+/* A value that only the chip itself knows to be impossible: refused as well, with nothing changed. */
+Test(generic, a_refused_snapshot_changes_nothing)
+{
+    struct bench *b = alone(device_class_find("i8254"));
+    struct stream bad = { 0 }, before = { 0 }, after = { 0 };
+    struct error err;
+    save(b, &bad);
+    uint8_t *count = memmem(bad.bytes, bad.length, "\5count", 6);
+    cr_assert_not_null(count);
+    memset(count + 6 + 1 + 4, 0, 4);            /* behind the name: kind, number, the value */
+    bench_step(b, 12345);
+    space_write(b->m->ports, 0x43, 1, 0x34);
+    space_write(b->m->ports, 0x40, 1, 0x77);
+    save(b, &before);
+    cr_assert_not(machine_load(b->m, &bad, &err));
+    save(b, &after);
+    assert_same(&before, &after, "i8254", "a refused snapshot changes something");
+    stream_free(&bad);
+    stream_free(&before);
+    stream_free(&after);
+    bench_free(b);
+}
+
 /* Cut anywhere, a snapshot is refused and the machine stays as it was. Long ones are cut at some places. */
 Test(generic, a_cut_snapshot_is_refused)
 {

@@ -92,6 +92,16 @@ static void use(struct machine *m)
     stream_free(&again);
 }
 
+/* After a refusal the machine is what it was: new. */
+static bool unchanged(struct machine *m)
+{
+    struct stream now = { 0 };
+    struct error err;
+    bool same = machine_save(m, &now, &err) && now.length == saved.length && !memcmp(now.bytes, saved.bytes, now.length);
+    stream_free(&now);
+    return same;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -116,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     machine_unlock(m);
     if (loaded)
         use(m);
-    else if (!err.text[0])
+    else if (!err.text[0] || !unchanged(m))
         abort();
     stream_free(&s);
     return 0;
