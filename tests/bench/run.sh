@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 O=${O:-build}
 work=$O/bench
 mkdir -p "$work"
-engines=${ENGINES:-interpreter}
+engines=${ENGINES:-translator interpreter}
 flags="-O2 -fno-tree-vectorize -fno-tree-loop-distribute-patterns -ffreestanding -nostdlib -static -fno-pie -no-pie -fno-stack-protector
        -fno-builtin -fno-asynchronous-unwind-tables -mfpmath=387"
 # shellcheck disable=SC2086
@@ -23,14 +23,14 @@ echo "native"
 "$work/native" ${PROGRAMS:-} >"$work/native.txt"
 for engine in $engines; do
     echo "holdover, $engine"
-    start=$(date +%s.%N)
+    start=$(date +%s)
     "$O/holdover" boot --headless --engine "$engine" --set cpu.model=pentium3 --kernel "$kernel" --initrd "$work/initrd.gz" \
         --append "$append" --serial "$work/$engine.txt" --until 'BENCH-END' --until 'SHELL READY' --for 1200 || true
-    echo "  $(echo "$(date +%s.%N) - $start" | bc) s in all"
+    echo "  $(($(date +%s) - start)) s in all"
 done
 if command -v qemu-system-i386 >/dev/null; then
     echo "qemu-system-i386 -accel tcg"
-    mkfifo "$work/fifo" 2>/dev/null || true
+    rm -f "$work/qemu.txt"
     timeout 600 qemu-system-i386 -accel tcg -cpu pentium3 -m 128 -kernel "$kernel" -initrd "$work/initrd.gz" -append "$append" \
         -display none -net none -monitor none -serial "file:$work/qemu.txt" &
     qemu=$!
