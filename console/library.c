@@ -298,8 +298,8 @@ static void sync_store(void)
         sync_folder(store);
 }
 
-/* Deletes what killed imports and removals left. An import under way holds its folder's lock. */
-static void sweep(void)
+/* An import under way holds its folder's lock. */
+void library_sweep(void)
 {
     enum { UNLOCKED_SECONDS = 60 };
     char store[PATH_MAX];
@@ -341,7 +341,7 @@ bool library_begin(struct guest *g, const char *name, struct error *err)
     if (!folder_of(g, ".import-", hidden, true, err))
         return false;
     snprintf(g->name, sizeof(g->name), "%s", name);
-    sweep();
+    library_sweep();
     if (mkdir(g->folder, 0777))
         return error_set(err, errno, "cannot make %s: %s", g->folder, strerror(errno));
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)

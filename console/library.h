@@ -41,6 +41,8 @@ const char *guest_path(const struct guest *, const char *rest, char *path);
 bool guest_layer(const struct guest *, struct error *);
 /* Bytes on disk of a guest's folder. */
 uint64_t guest_bytes(const struct guest *);
+/* Deletes what imports and removals that were killed left. */
+void library_sweep(void);
 
 /* A hidden, locked folder in the store for an import, with its subfolders; ended by library_commit (the lock stays: unlock it)
  * or library_discard. */

@@ -1,6 +1,8 @@
 /* The `holdover` program: finds the command and runs it. */
+#include "console/library.h"
 #include "console/options.h"
 #include "console/version.h"
+#include "importers/importer.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +43,8 @@ int main(int argc, char **argv)
         list_commands(stderr);
         return EXIT_USAGE;
     }
+    library_sweep();
+    import_sweep();
     code = command_dispatch(c, argc - 2, argv + 2);
     if (fflush(stdout) || ferror(stdout)) {
         fprintf(stderr, "holdover: cannot write to the standard output\n");

@@ -211,7 +211,7 @@ static bool look(struct import *i, const char *path, struct error *err)
 
 static bool import_steps(struct import *i, struct error *err)
 {
-    if (!source_open(&i->source, i->o->source, err))
+    if (!source_open(&i->source, i->o->source, i->o->cancel, err))
         return false;
     text_copy(i->r->source, sizeof(i->r->source), i->source.block ? i->o->source : i->source.name);
     text_copy(i->r->kind, sizeof(i->r->kind), i->source.kind);

@@ -51,6 +51,7 @@ struct import_result {
 /* Does the whole import. On failure nothing that it made stays in the folder. */
 bool import_run(const struct import_options *, struct import_result *, struct error *);
 void import_result_free(struct import_result *);
+void import_sweep(void);                        /* takes away what imports that were killed left in the temporary folder */
 
 /* The bytes of a guest's disk chain to a file (sparse; must not exist) or, with "-", to standard output. image is the top
  * layer; manifest may be NULL (then the image's size is the length). When the chain is the untouched import (image is

@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <fcntl.h>
@@ -65,6 +67,56 @@ void inspect_light(struct block *disk, const struct partition_table *t, struct f
         }
     }
     year_keep_newest(f);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    remove(path);
+    return 0;
+}
+
+/* A socket's path is short: a long folder is not taken. */
+static const char *temporary_folder(void)
+{
+    const char *base = getenv("TMPDIR");
+    return base && *base == '/' && strlen(base) < 40 ? base : "/tmp";
+}
+
+static const char look_name[] = "holdover-look-";
+
+/* The lock of a look's folder: its owner keeps it while it lives. -1: another has it, or there is none yet. */
+static int look_lock(const char *folder, int flags)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/lock", folder);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+void import_sweep(void)
+{
+    const char *base = temporary_folder();
+    DIR *dir = opendir(base);
+    struct dirent *e;
+    while (dir && (e = readdir(dir))) {
+        char path[PATH_MAX];
+        struct stat st;
+        snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
+        if (strncmp(e->d_name, look_name, strlen(look_name)) || lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != getuid())
+            continue;
+        int fd = look_lock(path, 0);
+        if (fd < 0)
+            continue;
+        nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        close(fd);
+    }
+    if (dir)
+        closedir(dir);
 }
 
 #ifdef HAVE_GUESTFS
@@ -283,13 +335,6 @@ _Noreturn static void child_run(struct child *c, pid_t parent)
     _exit(json_dumpfd(answer, c->out, JSON_COMPACT) ? 1 : 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    remove(path);
-    return 0;
-}
-
 /* The killed processes may still be making files for a moment. */
 static void folder_remove(const char *folder)
 {
@@ -422,23 +467,6 @@ static json_t *answer_parse(const struct look *l, char note[IMPORT_TEXT])
     return NULL;
 }
 
-/* Folders of looks whose process was killed: holdover-look-PID-XXXXXX. */
-static void folders_sweep(const char *base)
-{
-    DIR *dir = opendir(base);
-    struct dirent *e;
-    int pid;
-    while (dir && (e = readdir(dir))) {
-        char path[PATH_MAX];
-        if (sscanf(e->d_name, "holdover-look-%d-", &pid) == 1 && pid > 0 && kill(pid, 0) && errno == ESRCH) {
-            snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
-            nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        }
-    }
-    if (dir)
-        closedir(dir);
-}
-
 /* KVM is tried unless the user's own settings speak. */
 static bool kvm_promising(void)
 {
@@ -449,11 +477,9 @@ static bool kvm_promising(void)
 bool inspect_guestfs(const char *image, const char *format, unsigned seconds, inspect_waiting *waiting, void *arg,
                      struct facts *f, json_t **report, char note[IMPORT_TEXT])
 {
-    const char *base = getenv("TMPDIR");        /* a socket's path is short: a long folder is not taken */
     char folder[80], real[PATH_MAX];
-    base = base && *base == '/' && strlen(base) < 40 ? base : "/tmp";
-    folders_sweep(base);
-    snprintf(folder, sizeof(folder), "%s/holdover-look-%d-XXXXXX", base, (int)getpid());
+    import_sweep();
+    snprintf(folder, sizeof(folder), "%s/%sXXXXXX", temporary_folder(), look_name);
     struct look l = { .child = { .image = realpath(image, real) ? real : image, .format = format, .folder = folder },
                       .seconds = seconds, .begun = seconds_now(), .waiting = waiting, .arg = arg, .text = calloc(1, ANSWER_MOST + 1) };
     *report = NULL;
@@ -464,6 +490,7 @@ bool inspect_guestfs(const char *image, const char *format, unsigned seconds, in
         return false;
     }
     json_t *answer = NULL;
+    int lock = look_lock(folder, O_CREAT);
     bool kvm = kvm_promising();
     bool came = look_once(&l, kvm, note);
     if (came)
@@ -474,6 +501,8 @@ bool inspect_guestfs(const char *image, const char *format, unsigned seconds, in
             answer = answer_parse(&l, note);
     }
     folder_remove(folder);
+    if (lock >= 0)
+        close(lock);
     free(l.text);
     if (!answer)
         return false;

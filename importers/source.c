@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,18 +45,33 @@ static bool tail_known(const struct source *s, struct error *err)
     return true;
 }
 
-static bool stream_head(struct source *s, struct error *err)
+/* Fills `to` from a stream, unless its end comes first. It waits in steps: a wish to stop that comes at any moment is seen. */
+static bool stream_fill(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel,
+                        struct error *err)
 {
-    while (s->head_length < SOURCE_HEAD) {
-        ssize_t n = read(s->fd, s->head + s->head_length, SOURCE_HEAD - s->head_length);
-        if (n < 0 && errno == EINTR)
+    while (*got < length) {
+        struct pollfd p = { .fd = s->fd, .events = POLLIN };
+        if (cancel && *cancel)
             return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", s->name);
+        if (poll(&p, 1, 250) <= 0)
+            continue;
+        ssize_t n = read(s->fd, to + *got, length - *got);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
         if (n < 0)
-            return error_set(err, errno, "cannot read %s: %s", s->name, strerror(errno));
+            return error_set(err, errno, "cannot read %s at byte %llu: %s", s->name, (unsigned long long)(s->position + *got),
+                             strerror(errno));
         if (!n)
             break;
-        s->head_length += (size_t)n;
+        *got += (size_t)n;
     }
+    return true;
+}
+
+static bool stream_head(struct source *s, const volatile sig_atomic_t *cancel, struct error *err)
+{
+    if (!stream_fill(s, s->head, SOURCE_HEAD, &s->head_length, cancel, err))
+        return false;
     if (s->head_length >= 4 && !memcmp(s->head, "QFI\xfb", 4))
         return error_set(err, ENOTSUP, "%s is a qcow2 image, which cannot be read as a stream; give its file name", s->name);
     return s->head_length ? head_known(s, err) : error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
@@ -80,47 +96,22 @@ static bool file_open(struct source *s, bool device, struct error *err)
     return qcow2 || (head_known(s, err) && tail_known(s, err));
 }
 
-bool source_open(struct source *s, const char *name, struct error *err)
+bool source_open(struct source *s, const char *name, const volatile sig_atomic_t *cancel, struct error *err)
 {
     struct stat st;
     *s = (struct source){ .name = name, .kind = "stream", .fd = -1 };
     if (!strcmp(name, "-")) {
         s->name = "standard input";
         s->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-        return s->fd >= 0 ? stream_head(s, err) : error_set(err, errno, "standard input is closed");
+        return s->fd >= 0 ? stream_head(s, cancel, err) : error_set(err, errno, "standard input is closed");
     }
     if (stat(name, &st))
         return error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
     if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
         s->fd = open(name, O_RDONLY | O_CLOEXEC);
-        return s->fd >= 0 ? stream_head(s, err) : error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
+        return s->fd >= 0 ? stream_head(s, cancel, err) : error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
     }
     return file_open(s, S_ISBLK(st.st_mode), err);
-}
-
-static bool stream_read(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel,
-                        struct error *err)
-{
-    *got = 0;
-    if (s->position < s->head_length) {
-        *got = MIN(length, s->head_length - (size_t)s->position);
-        memcpy(to, s->head + s->position, *got);
-    }
-    while (*got < length) {
-        ssize_t n = read(s->fd, to + *got, length - *got);
-        if (n < 0 && errno == EINTR && !(cancel && *cancel))
-            continue;
-        if (n < 0 && errno == EINTR)
-            return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", s->name);
-        if (n < 0)
-            return error_set(err, errno, "cannot read %s at byte %llu: %s", s->name, (unsigned long long)(s->position + *got),
-                             strerror(errno));
-        if (!n)
-            break;
-        *got += (size_t)n;
-    }
-    s->position += *got;
-    return true;
 }
 
 /* The first sector that cannot be read, for the sentence. */
@@ -135,13 +126,20 @@ static uint64_t bad_sector(struct block *b, uint64_t at, size_t length)
 
 bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel, struct error *err)
 {
-    if (!s->block)
-        return stream_read(s, to, length, got, cancel, err);
+    size_t head = s->position < s->head_length ? MIN(length, s->head_length - (size_t)s->position) : 0, rest;
+    memcpy(to, s->head + (head ? s->position : 0), head);       /* read already, to know what it is */
+    *got = head;
+    if (!s->block) {
+        bool ok = stream_fill(s, to, length, got, cancel, err);
+        s->position += *got;
+        return ok;
+    }
     *got = (size_t)MIN(length, s->size - s->position);
-    int error = block_read(s->block, s->position, to, *got);
+    rest = *got - head;
+    int error = rest ? block_read(s->block, s->position + head, to + head, rest) : 0;
     if (error)
         return error_set(err, -error, "cannot read sector %llu of %s: %s; rescue what can be read with ddrescue and import that",
-                         (unsigned long long)bad_sector(s->block, s->position, *got), s->name, strerror(-error));
+                         (unsigned long long)bad_sector(s->block, s->position + head, rest), s->name, strerror(-error));
     s->position += *got;
     return true;
 }

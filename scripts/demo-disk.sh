@@ -41,7 +41,8 @@ for part in drivers/acpi/button.ko drivers/input/evdev.ko drivers/ata drivers/sc
     mkdir -p "$root/lib/modules/$version/kernel/$(dirname "$part")"
     cp -r "$tree/$part" "$root/lib/modules/$version/kernel/$part"
 done
-cp "$work/kernel/lib/modules/$version/modules.builtin" "$work/kernel/lib/modules/$version/modules.order" "$root/lib/modules/$version/"
+cp "$work/kernel/lib/modules/$version/modules.builtin" "$work/kernel/lib/modules/$version/modules.builtin.modinfo" \
+    "$work/kernel/lib/modules/$version/modules.order" "$root/lib/modules/$version/"
 PATH=$PATH:/sbin:/usr/sbin depmod -b "$root" "$version"
 "$here/initrd.sh" "$root/boot/initrd.img" "$work"/loose/busybox-static_*.deb "$work/kernel" "$here/demo/initrd-init" \
     ata_piix sd_mod crc32c_generic ext4

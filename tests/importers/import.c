@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -328,7 +329,7 @@ Test(import, libguestfs_leaves_nothing)
 {
     if (!test_program("mke2fs") || !test_program("supermin"))
         TEST_SKIP("import.libguestfs_leaves_nothing", "mke2fs or libguestfs's supermin is not installed");
-    char *folder = test_folder(), *guest = guest_folder(folder, "g"), *temporary = guest_folder(folder, "tmp"), name[64];
+    char *folder = test_folder(), *guest = guest_folder(folder, "g"), *temporary = guest_folder(folder, "tmp");
     const char *disk = make_linux(folder);
     struct import_result r;
     struct error err = { 0 };
@@ -344,12 +345,17 @@ Test(import, libguestfs_leaves_nothing)
     cr_assert(!empty(temporary));
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    snprintf(name, sizeof(name), "holdover-look-%d-abcdef", (int)getpid());
-    guest_folder(temporary, name);              /* of a process that lives */
+    int lock = open(test_path(guest_folder(temporary, "holdover-look-abcdef"), "lock"), O_RDWR | O_CREAT, 0600);
+    cr_assert_eq(flock(lock, LOCK_EX), 0);      /* of a process that lives */
+    import_sweep();
+    cr_assert_eq(test_run("test \"$(ls -A '%s')\" = holdover-look-abcdef", temporary), 0);
     o.inspect_seconds = 1;
     cr_assert(import_run(&o, &r, &err), "%s", err.text);
     import_result_free(&r);
-    cr_assert_eq(test_run("test \"$(ls -A '%s')\" = %s", temporary, name), 0);
+    cr_assert_eq(test_run("test \"$(ls -A '%s')\" = holdover-look-abcdef", temporary), 0);
+    close(lock);
+    import_sweep();
+    cr_assert(empty(temporary));
 }
 
 /* A limit that no launch can meet: the import succeeds all the same and says so. */
