@@ -81,17 +81,18 @@ static void emit_leaves(struct translator *tr, struct emitter *e)
     emit_pops(e);
 }
 
-/* rcx: site, r8: linear address, r11: remaining, r10: value. The stack is 8 bytes off. */
+/* rcx: site, r8: linear address, r11: remaining, FRAME_VALUE: what to write. The stack is 8 bytes off. */
 static void call_helper(struct translator *tr, struct emitter *e, void *helper)
 {
     save_guest(tr, e);
     emit_store64(e, at(RSP, 8 + FRAME_ADDRESS), R8);
     emit_store64(e, at(RSP, 8 + FRAME_REMAINING), R11);
+    emit_store64(e, at(RSP, 8 + FRAME_GROUP), R10);
     emit_lea64(e, RDI, at(R13, -(int32_t)tr->bias));
     emit_mov64(e, RSI, RCX);
     emit_mov(e, RDX, R8);
     emit_mov64(e, RCX, R11);
-    emit_mov64(e, R8, R10);
+    emit_load64(e, R8, at(RSP, 8 + FRAME_VALUE));
     emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, -8));
     emit_call_c(e, (uint64_t)(uintptr_t)helper);
     emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, 8));
@@ -102,6 +103,7 @@ static void go_on(struct translator *tr, struct emitter *e, bool all)
     load_guest(tr, e, all);
     emit_load64(e, R8, at(RSP, 8 + FRAME_ADDRESS));
     emit_load64(e, R11, at(RSP, 8 + FRAME_REMAINING));
+    emit_load64(e, R10, at(RSP, 8 + FRAME_GROUP));
     emit8(e, 0xc3);
 }
 

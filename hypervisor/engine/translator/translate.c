@@ -116,12 +116,15 @@ static void emit_entries(struct maker *m)
 
 static void emit_body(struct maker *m)
 {
+    m->ended = m->fpu_ready = false;
+    m->segment_end = 0;
     for (m->k = 0; m->k < m->b->count && !m->ended && !m->refused; m->k++) {
         const struct insn *i = &m->b->insn[m->k];
         islands_within_reach(m, INSN_CODE_MAX);
         if (m->k == 0 || m->k == m->segment_end)
             begin_segment(m);
         translate_insn(m, i);
+        group_advance(m, i);
     }
     if (!m->ended)
         emit_direct(m, eip_of(m, &m->b->insn[m->b->count]));
@@ -138,9 +141,29 @@ static void emit_stubs(struct maker *m)
             emit_link_stub(m, s);
         else if (s->kind == STUB_TABLE)
             emit_table_stub(m, s);
-        else
+        else if (s->kind != STUB_CLONE)
             emit_fpu_stub(m, s);
     }
+}
+
+static void emit_group(struct maker *m)
+{
+    struct stub *clone = m->group.base == NO_REGISTER ? NULL : stub_new(m, STUB_CLONE);
+    if (clone)
+        emit_group_check(m, clone);
+}
+
+/* The block again, without a group: the first stub is where it starts. */
+static void emit_clone(struct maker *m)
+{
+    struct stub *s = &m->stubs[0];
+    if (m->group.base == NO_REGISTER || m->refused)
+        return;
+    for (unsigned n = 0; n < ARRAY_SIZE(s->rel32); n++)
+        if (s->rel32[n])
+            le32_put(s->rel32[n], (uint32_t)(m->e.p - (s->rel32[n] + 4)));
+    m->group.active = false;
+    emit_body(m);
 }
 
 struct translation *translate(struct translator *tr, struct block *b, uint32_t eip)
@@ -152,7 +175,10 @@ struct translation *translate(struct translator *tr, struct block *b, uint32_t e
     m.t->context = tr->context;
     m.t->eip = eip;
     emit_entries(&m);
+    group_choose(&m);
+    emit_group(&m);
     emit_body(&m);
+    emit_clone(&m);
     if (m.refused)
         return NULL;
     m.t->link_count = (uint16_t)m.link_count;

@@ -6,7 +6,7 @@
 static const uint8_t host_of[8] = { RAX, R9, RDX, RBX, R12, RBP, RSI, RDI };
 
 /* The frame of translated code, from rsp. */
-enum { FRAME_ADDRESS = 0, FRAME_REMAINING = 8, FRAME_TARGET = 16, FRAME_VALUE = 24, FRAME_BYTES = 56 };
+enum { FRAME_ADDRESS = 0, FRAME_REMAINING = 8, FRAME_TARGET = 16, FRAME_VALUE = 24, FRAME_GROUP = 32, FRAME_SPARE = 40, FRAME_BYTES = 56 };
 
 /* A host instruction with one operand left open: a register, or the memory of the guest's operand. */
 struct op {
@@ -19,8 +19,8 @@ struct op {
 /* How memory is accessed, and so what its slow path does. */
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_CHANGE };
 
-enum { STUBS = 80 };
-enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE, STUB_FPU, STUB_CALL };
+enum { STUBS = 160 };
+enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE, STUB_FPU, STUB_CALL, STUB_CLONE };
 struct stub {                                   /* code out of the way, emitted after the block */
     enum stub_kind kind;
     uint8_t *rel32[3];                          /* what jumps to it: [0] and [2] with the linear address in r8, [1] with the offset */
@@ -35,6 +35,14 @@ struct stub {                                   /* code out of the way, emitted 
 /* A short jump that waits for a long one within its reach. */
 struct island { uint8_t *displacement; unsigned stub, which; };
 
+/* Accesses off one register, checked once: see translate_group.c. */
+struct group {
+    uint8_t base;                               /* a guest register, or NO_REGISTER */
+    bool writes, active;
+    int32_t low, delta;                         /* delta: how far ESP has moved since the check */
+    unsigned size, end;                         /* end: the first instruction that is not in it */
+};
+
 struct maker {
     struct translator *tr;
     struct translation *t;
@@ -45,7 +53,8 @@ struct maker {
     unsigned stub_count;
     struct island islands[STUBS];
     unsigned island_count;
-    struct link links[2 * BLOCK_INSNS + 2];
+    struct group group;
+    struct link links[4 * BLOCK_INSNS + 4];     /* block and clone */
     unsigned link_count;
     bool refused;                               /* no room for more stubs, or nothing to gain: the block is not translated */
     bool ended, fpu_ready;                      /* fpu_ready: the unit holds the guest's registers */
@@ -70,15 +79,33 @@ void emit_access(struct maker *, const struct insn *, struct op, unsigned seg, u
 void emit_effective_address(struct maker *, const struct insn *);       /* r8: the offset of the memory operand */
 void emit_access_stub(struct maker *, struct stub *);
 
+uint8_t *emit_crossing_check(struct maker *, unsigned size);    /* JECXZ when `size` bytes at r8 lie in two pages */
+/* The access, and the memory operand, wherever it is checked: in the group or on its own. */
+void emit_operand_access(struct maker *, const struct insn *, struct op, unsigned size, enum access);
+void emit_op_at(struct emitter *, const struct op *, struct address);
+
+/* --- translate_group.c --------------------------------------------------------------------------------------------- */
+void group_choose(struct maker *);
+void emit_group_check(struct maker *, struct stub *clone);
+void group_advance(struct maker *, const struct insn *);
+bool group_operand(const struct maker *, const struct insn *, struct address *);
+bool group_stack(const struct maker *, int32_t by, struct address *);   /* `by` bytes above ESP */
+
 /* --- translate_insn.c: false when the instruction is left to the interpreter's handler -------------------------------- */
 bool translate_operation(struct maker *, const struct insn *);
+bool is_simple_operation(const struct insn *);          /* re-emitted as it is */
+bool is_read_only_operation(const struct insn *);       /* of those: leaves its first operand alone */
+unsigned operand_access(const struct insn *, bool *write);      /* bytes of the memory operand that translated code accesses itself, or 0 */
 
 /* --- translate_fpu.c ------------------------------------------------------------------------------------------------ */
 bool translate_fpu(struct maker *, const struct insn *);
+bool is_native_fpu(const struct insn *);
+unsigned fpu_operand_access(const struct insn *, bool *write);
 void emit_fpu_stub(struct maker *, struct stub *);
 
 /* --- translate_flow.c: stack and branches ------------------------------------------------------------------------- */
 bool translate_stack(struct maker *, const struct insn *);
+bool is_stack_operation(const struct insn *);   /* PUSH, POP or LEAVE that is translated */
 bool translate_branch(struct maker *, const struct insn *);
 void emit_direct(struct maker *, uint32_t eip);         /* goes on at eip */
 void emit_link_stub(struct maker *, struct stub *);

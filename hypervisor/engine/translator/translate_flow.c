@@ -102,11 +102,16 @@ static unsigned operand_size(const struct insn *i) { return i->flags & INSN_OPER
 static void emit_push(struct maker *m, const struct insn *i, struct op op, enum site_kind kind)
 {
     unsigned size = operand_size(i), stub = m->stub_count;
+    struct address a;
     op.operand16 = size == 2;
-    emit_stack_offset(m, i, -(int32_t)size);
-    emit_access(m, i, op, SS, size, ACCESS_WRITE, i->flags & INSN_STACK32);
-    if (!m->refused)
-        m->stubs[stub].site->kind = (uint8_t)kind;
+    if (group_stack(m, -(int32_t)size, &a)) {
+        emit_op_at(&m->e, &op, a);
+    } else {
+        emit_stack_offset(m, i, -(int32_t)size);
+        emit_access(m, i, op, SS, size, ACCESS_WRITE, i->flags & INSN_STACK32);
+        if (!m->refused)
+            m->stubs[stub].site->kind = (uint8_t)kind;
+    }
     emit_stack_move(m, i, -(int32_t)size);
 }
 
@@ -126,16 +131,26 @@ static void emit_operand_to(struct maker *m, const struct insn *i, unsigned host
         emit_op_register(&m->e, &op, host_of[i->rm]);
         return;
     }
-    emit_effective_address(m, i);
-    emit_access(m, i, op, i->seg, operand_size(i), ACCESS_READ, i->flags & INSN_ADDRESS32);
+    emit_operand_access(m, i, op, operand_size(i), ACCESS_READ);
+}
+
+/* Reads the top of the stack. */
+static void emit_top(struct maker *m, const struct insn *i, struct op op)
+{
+    struct address a;
+    if (group_stack(m, 0, &a)) {
+        emit_op_at(&m->e, &op, a);
+        return;
+    }
+    emit_stack_offset(m, i, 0);
+    emit_access(m, i, op, SS, operand_size(i), ACCESS_READ, i->flags & INSN_STACK32);
 }
 
 static void emit_pop(struct maker *m, const struct insn *i)
 {
     struct op op = move_to(host_of[i->rm]);
     op.operand16 = operand_size(i) == 2;
-    emit_stack_offset(m, i, 0);
-    emit_access(m, i, op, SS, operand_size(i), ACCESS_READ, i->flags & INSN_STACK32);
+    emit_top(m, i, op);
     if (i->rm != ESP)
         emit_stack_move(m, i, (int32_t)operand_size(i));
 }
@@ -145,17 +160,56 @@ static bool emit_leave(struct maker *m, const struct insn *i)
     if (!(i->flags & INSN_STACK32) || !(i->flags & INSN_OPERAND32))
         return false;
     emit_lea(&m->e, R8, at(RBP, 0));
-    emit_access(m, i, move_to(R10), SS, 4, ACCESS_READ, true);
+    emit_access(m, i, move_to(RCX), SS, 4, ACCESS_READ, true);
     emit_lea(&m->e, R12, at(RBP, 4));
-    emit_mov(&m->e, RBP, R10);
+    emit_mov(&m->e, RBP, RCX);
     return true;
+}
+
+/* Where a value waits that is to be pushed: rcx, when the group has the stack; else r10, which a group off another register lends. */
+static unsigned waiting_begin(struct maker *m)
+{
+    struct address a;
+    if (group_stack(m, 0, &a))
+        return RCX;
+    if (m->group.active)
+        emit_store64(&m->e, at(RSP, FRAME_SPARE), R10);
+    return R10;
+}
+
+static void push_waiting(struct maker *m, const struct insn *i, unsigned host)
+{
+    emit_push(m, i, move_from(host), SITE_PUSH);
+    if (host == R10 && m->group.active)
+        emit_load64(&m->e, R10, at(RSP, FRAME_SPARE));
 }
 
 static bool push_selector(struct maker *m, const struct insn *i)
 {
-    emit_mem(&m->e, 0, 0x0fb7, R10, cpu_field(m, &m->tr->cpu->seg[i->reg].selector));
-    emit_push(m, i, move_from(R10), SITE_PUSH);
+    unsigned host = waiting_begin(m);
+    emit_mem(&m->e, 0, 0x0fb7, host, cpu_field(m, &m->tr->cpu->seg[i->reg].selector));
+    push_waiting(m, i, host);
     return true;
+}
+
+static void emit_push_memory(struct maker *m, const struct insn *i)
+{
+    unsigned host = waiting_begin(m);
+    emit_operand_to(m, i, host);
+    push_waiting(m, i, host);
+}
+
+bool is_stack_operation(const struct insn *i)
+{
+    const struct opcode *o = &opcodes[i->id];
+    unsigned key = o->map << 8 | o->opcode;
+    switch (i->id ? key : 0) {
+    case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: case 0x50: case 0x68: case 0x6a: case 0x58: return true;
+    case 0xc9: return i->flags & INSN_STACK32 && i->flags & INSN_OPERAND32;
+    case 0x8f: return !(i->flags & INSN_MEMORY);
+    case 0xff: return o->group == GROUP_INDEX_6;
+    default: return false;
+    }
 }
 
 bool translate_stack(struct maker *m, const struct insn *i)
@@ -176,9 +230,10 @@ bool translate_stack(struct maker *m, const struct insn *i)
     case 0xff:
         if (o->group != GROUP_INDEX_6)
             return false;
-        if (memory)
-            emit_operand_to(m, i, R10);
-        emit_push(m, i, move_from(memory ? R10 : host_of[i->rm]), SITE_PUSH);
+        if (!memory)
+            emit_push(m, i, move_from(host_of[i->rm]), SITE_PUSH);
+        else
+            emit_push_memory(m, i);
         return true;
     default: return false;
     }
@@ -268,8 +323,8 @@ static bool branch_absolute(struct maker *m, const struct insn *i, bool call)
     if (!call) {
         emit_operand_to(m, i, R8);
     } else if (i->flags & INSN_MEMORY) {
-        emit_operand_to(m, i, R10);
-        emit_store64(&m->e, at(RSP, FRAME_TARGET), R10);
+        emit_operand_to(m, i, RCX);
+        emit_store64(&m->e, at(RSP, FRAME_TARGET), RCX);
         emit_push(m, i, move_imm(i, eip_of(m, i) + i->length), SITE_LAST);
         emit_load(&m->e, R8, at(RSP, FRAME_TARGET));
     } else {
@@ -289,8 +344,7 @@ static bool emit_return(struct maker *m, const struct insn *i, unsigned release)
     }
     if (operand_size(i) == 2)
         op.opcode = 0x0fb7;
-    emit_stack_offset(m, i, 0);
-    emit_access(m, i, op, SS, operand_size(i), ACCESS_READ, i->flags & INSN_STACK32);
+    emit_top(m, i, op);
     emit_stack_move(m, i, (int32_t)(operand_size(i) + release));
     emit_indirect(m);
     return true;

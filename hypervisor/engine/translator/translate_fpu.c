@@ -19,6 +19,15 @@ static enum fpu_kind kind_of(const struct opcode *o, bool memory)
     }
 }
 
+bool is_native_fpu(const struct insn *i) { return kind_of(&opcodes[i->id], i->flags & INSN_MEMORY) != FPU_NOT; }
+
+unsigned fpu_operand_access(const struct insn *i, bool *write)
+{
+    enum fpu_kind kind = kind_of(&opcodes[i->id], true);
+    *write = kind == FPU_WRITES;
+    return kind == FPU_NOT || kind == FPU_REGISTERS ? 0 : operands[opcodes[i->id].dst].size;
+}
+
 /* FNSTCW, FNSTSW, FLDCW leave the pointers alone. */
 static bool is_control(const struct opcode *o, bool memory)
 {
@@ -55,6 +64,9 @@ static void emit_record(struct maker *m, const struct insn *i)
     uint32_t record = (uint32_t)((uint8_t *)site_new(m, i, 0, 0) - m->tr->chunks[0].records);
     emit_store_imm(&m->e, cpu_field(m, &c->fpu_record), record);
     if (i->flags & INSN_MEMORY) {
+        struct address a;
+        if (group_operand(m, i, &a))
+            emit_effective_address(m, i);
         emit_store_imm(&m->e, cpu_field(m, &c->fpu_operand), record);
         emit_store(&m->e, cpu_field(m, &c->fpu_address), R8);
     }
@@ -64,16 +76,15 @@ static void emit_record(struct maker *m, const struct insn *i)
 static void emit_load_control(struct maker *m, const struct insn *i)
 {
     struct emitter *e = &m->e;
-    emit_effective_address(m, i);
-    emit_access(m, i, (struct op){ .opcode = 0x0fb7, .reg = R10 }, i->seg, 2, ACCESS_READ, i->flags & INSN_ADDRESS32);
+    emit_operand_access(m, i, (struct op){ .opcode = 0x0fb7, .reg = RCX }, 2, ACCESS_READ);
     islands_within_reach(m, 64);
     struct stub *s = stub_new(m, STUB_CALL);
     if (!s)
         return;
     s->site = site_new(m, i, 0, 0);
-    emit_store(e, at(RSP, FRAME_TARGET), R10);
-    emit_not64(e, R10);
-    emit_rorx(e, 0, RCX, R10, 6);
+    emit_store(e, at(RSP, FRAME_TARGET), RCX);
+    emit_not64(e, RCX);
+    emit_rorx(e, 0, RCX, RCX, 6);
     emit_shrx(e, 0, RCX, RCX, R14);                             /* by 12 */
     emit_rorx(e, 0, RCX, RCX, 14);                              /* bits 14 to 19 are left; below them what the shift left of others */
     emit_movzx16(e, RCX, RCX);
@@ -106,8 +117,7 @@ bool translate_fpu(struct maker *m, const struct insn *i)
         emit8(&m->e, i->imm);
     } else {
         struct op op = { .opcode = o->opcode, .reg = o->group, .x87 = true };
-        emit_effective_address(m, i);
-        emit_access(m, i, op, i->seg, operands[o->dst].size, kind == FPU_READS ? ACCESS_READ : ACCESS_WRITE, i->flags & INSN_ADDRESS32);
+        emit_operand_access(m, i, op, operands[o->dst].size, kind == FPU_READS ? ACCESS_READ : ACCESS_WRITE);
     }
     if (!is_control(o, memory))
         emit_record(m, i);

@@ -164,8 +164,7 @@ static bool translate_modrm(struct maker *m, const struct insn *i, const struct 
         op.reg = o->group < 8 ? o->group : 0;
     immediate_of(i, o, &op);
     if (f.memory) {
-        emit_effective_address(m, i);
-        emit_access(m, i, op, i->seg, f.rm_size, access_of(o), i->flags & INSN_ADDRESS32);
+        emit_operand_access(m, i, op, f.rm_size, access_of(o));
         return true;
     }
     if (bytes.uses_ecx || f.cl)
@@ -267,6 +266,29 @@ static bool translate_short(struct maker *m, const struct insn *i, const struct 
         return true;
     default: return false;
     }
+}
+
+bool is_read_only_operation(const struct insn *i)
+{
+    const struct opcode *o = &opcodes[i->id];
+    return role_of(o->dst) == ROLE_RM && access_of(o) == ACCESS_READ;
+}
+
+bool is_simple_operation(const struct insn *i) { return i->id && is_simple(&opcodes[i->id], i->flags & INSN_MEMORY); }
+
+unsigned operand_access(const struct insn *i, bool *write)
+{
+    const struct opcode *o = &opcodes[i->id];
+    unsigned key = key_of(o);
+    if (o->checks == CHECK_fpu)
+        return fpu_operand_access(i, write);
+    if (is_simple(o, true)) {
+        struct form f = form_of(i, o);
+        *write = access_of(o) != ACCESS_READ;
+        return f.rm_size;
+    }
+    *write = false;
+    return key == 0xff && o->group <= GROUP_INDEX_6 && o->group != GROUP_INDEX_3 && o->group != GROUP_INDEX_5 ? size_of(i, OPERAND_Ev) : 0;
 }
 
 bool translate_operation(struct maker *m, const struct insn *i)

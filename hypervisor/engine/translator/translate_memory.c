@@ -34,10 +34,9 @@ void emit_op_register(struct emitter *e, const struct op *op, unsigned rm)
     emit_immediate(e, op);
 }
 
-static void emit_op_memory(struct emitter *e, const struct op *op)
+void emit_op_at(struct emitter *e, const struct op *op, struct address a)
 {
-    struct address a = at_index(RCX, R8, 0, 0);
-    if (op->high) {                                             /* r8 needs a REX prefix */
+    if (op->high) {                                             /* r8 and r10 need a REX prefix */
         emit_lea64(e, RCX, a);
         a = at(RCX, 0);
     }
@@ -80,8 +79,7 @@ static void emit_base(struct maker *m, unsigned seg)
     emit_lea(&m->e, R8, at_index(RCX, R8, 0, 0));
 }
 
-/* Jumps when `size` bytes at r8 cross into the next page. */
-static uint8_t *emit_crossing_check(struct maker *m, unsigned size)
+uint8_t *emit_crossing_check(struct maker *m, unsigned size)
 {
     struct emitter *e = &m->e;
     emit_rorx(e, 0, RCX, R8, 12);                               /* the offset in the page comes to the top */
@@ -120,8 +118,19 @@ void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned s
     emit_shrx(e, 0, RCX, from, size == 2 ? R13 : size == 4 ? R15 : R14);
     emit_load64(e, RCX, at_index(write ? R15 : R14, RCX, 3, write ? -10 : -12));
     island_wait(m, emit_jrcxz(e), stub, 0);
-    emit_op_memory(e, &op);
+    emit_op_at(e, &op, at_index(RCX, R8, 0, 0));
     stub->resume = e->p;
+}
+
+void emit_operand_access(struct maker *m, const struct insn *i, struct op op, unsigned size, enum access access)
+{
+    struct address a;
+    if (group_operand(m, i, &a)) {
+        emit_op_at(&m->e, &op, a);
+        return;
+    }
+    emit_effective_address(m, i);
+    emit_access(m, i, op, i->seg, size, access, i->flags & INSN_ADDRESS32);
 }
 
 /* --- the slow path ------------------------------------------------------------------------------------------------ */
@@ -141,7 +150,6 @@ static void emit_x87_stub(struct maker *m, struct stub *s)
     emit_store64(e, value, RCX);
     emit_mem(e, 0, s->op.opcode, s->op.reg, value);
     if (s->access != ACCESS_READ) {
-        emit_load64(e, R10, value);
         call_routine(m, s->site, r->write);
     }
     emit_jmp(e, s->resume);
@@ -166,7 +174,7 @@ void emit_access_stub(struct maker *m, struct stub *s)
         call_routine(m, s->site, s->access == ACCESS_READ ? r->read : r->check_write);
     emit_op_register(e, &s->op, RCX);
     if (s->access != ACCESS_READ) {
-        emit_mov(e, R10, RCX);
+        emit_store64(e, at(RSP, FRAME_VALUE), RCX);
         call_routine(m, s->site, r->write);
     }
     emit_jmp(e, s->resume);
