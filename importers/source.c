@@ -124,6 +124,29 @@ static uint64_t bad_sector(struct block *b, uint64_t at, size_t length)
     return at / sizeof(sector);
 }
 
+/* Reads from the block layer; of stretches that are known to be zeros (holes of a sparse file) only the last byte, which a
+ * file that was cut short meanwhile no longer has. */
+static int block_fill(struct block *b, uint64_t at, uint8_t *to, size_t length)
+{
+    for (size_t n; length; at += n, to += n, length -= n) {
+        uint64_t stretch = length;
+        unsigned kind = BLOCK_DATA;
+        int error = 0;
+        if (block_extents(b, at, &stretch, &kind) || !stretch)
+            kind = BLOCK_DATA, stretch = length;
+        n = (size_t)MIN(stretch, (uint64_t)length);
+        if (kind == BLOCK_DATA) {
+            error = block_read(b, at, to, n);
+        } else {
+            memset(to, 0, n);
+            error = block_read(b, at + n - 1, to + n - 1, 1);
+        }
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
 bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel, struct error *err)
 {
     size_t head = s->position < s->head_length ? MIN(length, s->head_length - (size_t)s->position) : 0, rest;
@@ -136,7 +159,7 @@ bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, cons
     }
     *got = (size_t)MIN(length, s->size - s->position);
     rest = *got - head;
-    int error = rest ? block_read(s->block, s->position + head, to + head, rest) : 0;
+    int error = block_fill(s->block, s->position + head, to + head, rest);
     if (error)
         return error_set(err, -error, "cannot read sector %llu of %s: %s; rescue what can be read with ddrescue and import that",
                          (unsigned long long)bad_sector(s->block, s->position + head, rest), s->name, strerror(-error));

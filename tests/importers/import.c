@@ -224,6 +224,133 @@ Test(import, qcow2_source)
     free(bytes);
 }
 
+static bool known_error(const struct error *err)
+{
+    return *err->text && strlen(err->text) > 10 && !strchr(err->text, '\n');
+}
+
+/* Every byte of a qcow2 image's header, tables and refcounts, damaged in turn: the import gives a sentence or an image, and
+ * never touches the source. */
+Test(import, qcow2_every_field, .timeout = 240)
+{
+    static const uint8_t changes[] = { 0x01, 0x80, 0xff };
+    char *folder = test_folder(), *raw = test_path(folder, "s.raw"), *source = test_path(folder, "s.img"), *guest = guest_folder(folder, "g");
+    uint8_t *bytes = noise(200000 / 512 * 512, 6);
+    struct import_result r;
+    struct error err = { 0 };
+    size_t n, refused = 0, taken = 0;
+    if (!test_program("qemu-img"))
+        TEST_SKIP("import.qcow2_every_field", "qemu-img is not installed");
+    test_write(raw, bytes, 200000 / 512 * 512);
+    cr_assert_eq(test_run("qemu-img convert -O qcow2 -o cluster_size=4k '%s' '%s'", raw, source), 0);
+    uint8_t *image = test_read(source, &n);
+    /* the header with its extensions; then each table where the header says it is: L1, refcount table, and what they name */
+    uint64_t l1 = be64_get(image + 40), reftable = be64_get(image + 48);
+    uint64_t spots[] = { 0, l1, be64_get(image + l1) & 0x00fffffffffffe00, reftable, be64_get(image + reftable) };
+    size_t lengths[] = { 0x120, 16, 64, 16, 32 };
+    for (size_t s = 0; s < ARRAY_SIZE(spots); s++) {
+        cr_assert(spots[s] + lengths[s] <= n);
+        for (size_t i = 0; i < lengths[s] * ARRAY_SIZE(changes); i++) {
+            uint8_t *at = image + spots[s] + i / ARRAY_SIZE(changes), before = *at;
+            *at ^= changes[i % ARRAY_SIZE(changes)];
+            test_write(source, image, n);
+            struct import_options o = options_for(source, guest);
+            o.dry_run = i % 8;
+            err = (struct error){ 0 };
+            if (import_run(&o, &r, &err)) {
+                taken++;
+                import_result_free(&r);
+                cr_assert_eq(test_run("rm -rf '%s'/*", guest), 0);
+            } else {
+                refused++;
+                cr_assert(known_error(&err), "byte %zu: '%s'", (size_t)(at - image), err.text);
+                cr_assert(empty(guest), "byte %zu", (size_t)(at - image));
+            }
+            size_t m;
+            uint8_t *after = test_read(source, &m);
+            cr_assert(m == n && !memcmp(after, image, n), "byte %zu: the source was changed", (size_t)(at - image));
+            free(after);
+            *at = before;
+        }
+    }
+    cr_assert(refused > 100 && taken > 100, "%zu refused, %zu taken", refused, taken);
+    for (size_t cut = 1; cut < n; cut += cut < 600 ? 7 : 4096) {
+        test_write(source, image, cut);
+        struct import_options o = options_for(source, guest);
+        o.dry_run = true;
+        if (import_run(&o, &r, &err))
+            import_result_free(&r);
+        else
+            cr_assert(known_error(&err), "cut at %zu: '%s'", cut, err.text);
+    }
+    free(image), free(bytes);
+}
+
+/* Damaged partition tables: an import and sentences, whatever the sector holds. */
+Test(import, tables_of_noise, .timeout = 120)
+{
+    char *folder = test_folder(), *source = test_path(folder, "s.raw"), *guest = guest_folder(folder, "g");
+    uint64_t seed = 11;
+    uint8_t *bytes = calloc(1, 1 << 18);
+    struct error err = { 0 };
+    for (unsigned round = 0; round < 400; round++) {
+        size_t length = round % 3 ? 1 << 18 : 512 + test_random(&seed) % 4096;
+        struct import_result r;
+        memset(bytes, 0, 1 << 18);
+        for (unsigned sector = 0; sector < 512; sector += sector ? 1 + test_random(&seed) % 64 : 1) {
+            uint8_t *t = bytes + 512 * sector;
+            for (unsigned e = 0; e < 4; e++) {
+                static const uint8_t types[] = { 5, 5, 15, 6, 0x83, 0xee, 0, 0x85 };
+                for (unsigned i = 0; i < 16; i++)
+                    t[446 + 16 * e + i] = (uint8_t)test_random(&seed);
+                t[446 + 16 * e + 4] = types[test_random(&seed) % ARRAY_SIZE(types)];
+                if (test_random(&seed) % 8) {
+                    le32_put(t + 446 + 16 * e + 8, test_random(&seed) % 512);
+                    le32_put(t + 446 + 16 * e + 12, 1 + test_random(&seed) % 512);
+                }
+            }
+            le16_put(t + 510, 0xaa55);
+        }
+        test_write(source, bytes, length);
+        struct import_options o = options_for(source, guest);
+        o.dry_run = round % 16;
+        cr_assert(import_run(&o, &r, &err), "round %u: %s", round, err.text);
+        cr_assert(r.finding_count && *r.profile);
+        import_result_free(&r);
+        if (!o.dry_run) {
+            check_image(guest, source);
+            cr_assert_eq(test_run("rm -rf '%s'/*", guest), 0);
+        }
+    }
+    free(bytes);
+}
+
+/* A sparse file's holes are zeros that need not be read; a file that is cut short under the import is noticed. */
+Test(import, holes)
+{
+    char *folder = test_folder(), *source = test_path(folder, "s.raw"), *guest = guest_folder(folder, "g"), hex[65];
+    uint8_t *bytes = calloc(1, 9 << 20);
+    struct import_result r;
+    struct error err = { 0 };
+    bytes[0] = 1, bytes[5 << 20] = 2, bytes[(6 << 20) + 4097] = 3;
+    test_write(source, "", 0);
+    cr_assert_eq(truncate(source, (9 << 20) - 5), 0);
+    int fd = open(source, O_WRONLY);
+    for (unsigned i = 0; i < 3; i++) {
+        static const off_t at[] = { 0, 5 << 20, (6 << 20) + 4097 };
+        cr_assert_eq(pwrite(fd, bytes + at[i], 1, at[i]), 1);
+    }
+    close(fd);
+    struct import_options o = options_for(source, guest);
+    cr_assert(import_run(&o, &r, &err), "%s", err.text);
+    sha256_of(bytes, (9 << 20) - 5, hex);
+    cr_assert_str_eq(r.sha256, hex);
+    cr_assert_eq(r.stored_clusters, 3);
+    import_result_free(&r);
+    check_image(guest, source);
+    free(bytes);
+}
+
 /* A FreeDOS-like disk: partition at sector 63, FAT16 with the geometry 16/63. */
 static const char *make_dos(const char *folder)
 {
