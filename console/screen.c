@@ -74,6 +74,33 @@ void picture_free(struct picture *p)
     *p = (struct picture){ 0 };
 }
 
+/* part: of a, in 256ths. */
+static uint32_t mix(uint32_t a, uint32_t b, uint32_t part)
+{
+    uint32_t odd = ((a & 0xff00ff) * part + (b & 0xff00ff) * (256 - part)) >> 8 & 0xff00ff;
+    uint32_t even = ((a & 0x00ff00) * part + (b & 0x00ff00) * (256 - part)) >> 8 & 0x00ff00;
+
+    return odd | even;
+}
+
+void picture_stretch(const struct picture *p, unsigned zoom, unsigned height, unsigned first, unsigned last, uint32_t *to)
+{
+    for (uint64_t y = first; y < last; y++) {
+        uint64_t start = y * p->height, row = start / height, end = (row + 1) * height;     /* in parts of rows */
+        const uint32_t *a = p->pixels + row * p->width, *b = a;
+        uint32_t part = 256;
+        if (start + p->height > end) {
+            part = (uint32_t)((end - start) * 256 / p->height);
+            b = a + p->width;
+        }
+        for (unsigned x = 0; x < p->width; x++) {
+            uint32_t pixel = a[x] == b[x] ? a[x] : mix(a[x], b[x], part);
+            for (unsigned i = 0; i < zoom; i++)
+                *to++ = pixel;
+        }
+    }
+}
+
 bool screen_save(struct machine *m, const char *path, struct error *err)
 {
     struct picture p = { 0 };

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_MS = 25, INPUT_MS = 10, IDLE_MS = 1000, FRAME_MS = 16, FDS_MAX = CONTROL_CLIENTS + 8 };
+enum { STEP_MS = 25, INPUT_MS = 10, IDLE_MS = 1000, FRAME_MS = 16, REST_MS = 50, FDS_MAX = CONTROL_CLIENTS + 8 };
 
 int64_t host_now(void)
 {
@@ -212,7 +212,7 @@ static void wait_and_read(struct session *s)
     if (s->control)
         count += control_poll(s->control, fds + count);
     if (s->window) {
-        window_step(s->window, MIN(timeout, FRAME_MS));
+        window_step(s->window, MIN(timeout, s->options->serial ? FRAME_MS : REST_MS));
         timeout = 0;
     }
     if (poll(fds, count, timeout) < 0)

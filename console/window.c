@@ -3,16 +3,16 @@
  * Positions: the window and SDL's events have a measure of their own; the picture and `shown` count pixels, of which there
  * are `density` for each; bars and menu are drawn in a measure that is ui.scale pixels, so that they can be read anywhere.
  *
- * A PC's picture is 4:3 whatever its pixels: 720 x 400 text is stretched upwards. "Sharp" enlarges each pixel by a whole number in
- * both directions, nearest neighbour, and squeezes only the last fraction of the height smoothly; where the height
- * comes out whole nothing is squeezed. "Smooth" fills the window. */
+ * A PC's picture is 4:3 whatever its pixels: 720 x 400 text is stretched upwards. "Sharp" makes each pixel a whole number of pixels
+ * wide; in height only rows that lie on two of the guest's mix them, and none where the height comes out whole. "Smooth"
+ * fills the window. */
 #include "console/window_parts.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { FRAME_NS = 16000000, SECOND_NS = 1000000000, BUSY_NS = 120000000, LEAST_W = 480, LEAST_H = 440, ZOOM_MAX = 16,
-       LOAD_STEP = 2, GL_RENDERER_NAME = 0x1f01, SCALE_MAX = 4 };
+enum { FRAME_NS = 16000000, REST_NS = 50000000, CHANGE_NS = 100000000, SECOND_NS = 1000000000, BUSY_NS = 120000000,
+       LEAST_W = 480, LEAST_H = 440, ZOOM_MAX = 16, LOAD_STEP = 2, GL_RENDERER_NAME = 0x1f01, SCALE_MAX = 4 };
 static const int64_t notice_ns = 8ll * SECOND_NS;
 
 /* --- layout ---------------------------------------------------------------------------------------------------------- */
@@ -133,25 +133,30 @@ static void update_texture(struct window *w)
     }
 }
 
-/* Enlarges by whole numbers into a second texture, when the height is then squeezed. */
+/* A second texture for a picture whose rows cannot be enlarged by a whole number; only what changed is made anew. */
 static SDL_Texture *sharpened(struct window *w)
 {
-    int width = w->shown.w, height = (w->shown.h + w->screen_h - 1) / w->screen_h * w->screen_h;
+    struct rect c = w->picture.changed;
+    int width = w->shown.w, height = w->shown.h, first, last;
+    uint32_t *rows;
 
     if (!w->sharp || w->sharp_w != width || w->sharp_h != height) {
         if (w->sharp)
             SDL_DestroyTexture(w->sharp);
-        w->sharp = SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_TARGET, width, height);
+        w->sharp = SDL_CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_STREAMING, width, height);
         w->sharp_w = width;
         w->sharp_h = height;
+        w->sharp_old = true;
     }
-    if (!w->sharp || SDL_SetRenderTarget(w->renderer, w->sharp))
-        return w->screen;
-    SDL_SetTextureScaleMode(w->screen, SDL_ScaleModeNearest);
-    SDL_RenderCopy(w->renderer, w->screen, NULL, NULL);
-    SDL_SetRenderTarget(w->renderer, NULL);
-    SDL_SetTextureScaleMode(w->sharp, SDL_ScaleModeLinear);
-    return w->sharp;
+    first = w->sharp_old ? 0 : c.y * height / w->screen_h;
+    last = w->sharp_old ? height : MIN(height, (c.y + c.h) * height / w->screen_h + 1);
+    if (w->sharp && (c.h || w->sharp_old) && (rows = malloc((size_t)width * (size_t)(last - first) * sizeof(*rows)))) {
+        picture_stretch(&w->picture, (unsigned)(width / w->screen_w), (unsigned)height, (unsigned)first, (unsigned)last, rows);
+        SDL_UpdateTexture(w->sharp, &(SDL_Rect){ 0, first, width, last - first }, rows, width * (int)sizeof(*rows));
+        free(rows);
+        w->sharp_old = false;
+    }
+    return w->sharp ? w->sharp : w->screen;
 }
 
 static void draw_picture(struct window *w)
@@ -163,12 +168,13 @@ static void draw_picture(struct window *w)
     if (!from)
         return;
     place_picture(w);
-    if (w->smooth || w->shown.w < w->screen_w)
-        SDL_SetTextureScaleMode(from, SDL_ScaleModeLinear);
-    else if (w->shown.h % w->screen_h == 0)
-        SDL_SetTextureScaleMode(from, SDL_ScaleModeNearest);
-    else
+    if (!w->smooth && w->shown.w % w->screen_w == 0 && w->shown.h > w->screen_h && w->shown.h % w->screen_h) {
         from = sharpened(w);
+    } else {
+        bool whole = w->shown.w % w->screen_w == 0 && w->shown.h % w->screen_h == 0;
+        SDL_SetTextureScaleMode(from, w->smooth || !whole ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
+        w->sharp_old = true;
+    }
     SDL_SetRenderDrawColor(w->renderer, around[0], around[1], around[2], 255);
     SDL_RenderClear(w->renderer);
     SDL_RenderCopy(w->renderer, from, NULL, &w->shown);
@@ -293,7 +299,7 @@ static bool software_gl(void)
 
 static void renderer_open(struct window *w)
 {
-    w->renderer = SDL_CreateRenderer(w->window, -1, SDL_RENDERER_TARGETTEXTURE);
+    w->renderer = SDL_CreateRenderer(w->window, -1, 0);
     if (w->renderer && software_gl()) {
         SDL_DestroyRenderer(w->renderer);
         w->renderer = NULL;
@@ -367,6 +373,9 @@ static void draw(struct window *w)
     if (picture_update(&w->picture, w->session->machine, w->whole)) {
         update_texture(w);
         w->dirty = true;
+        if (w->frame - w->change < CHANGE_NS)
+            w->awake_until = MAX(w->awake_until, w->frame + CHANGE_NS);
+        w->change = w->frame;
     }
     w->whole = false;
     if (!w->dirty)
@@ -386,21 +395,27 @@ static void draw(struct window *w)
     SDL_RenderPresent(w->renderer);
 }
 
+/* Pictures come quickly for a second after each key or motion and while the screen keeps changing; a guest that waits at its
+ * prompt with a blinking cursor is looked at less often. */
+static int64_t frame_time(const struct window *w, int64_t now)
+{
+    return now < w->awake_until ? FRAME_NS : REST_NS;
+}
+
 void window_step(struct window *w, int timeout_ms)
 {
-    int64_t now = host_now();
+    int64_t now = host_now(), left = w->frame + frame_time(w, now) - now;
     SDL_Event e;
 
-    if (now - w->frame < FRAME_NS)
-        timeout_ms = MIN(timeout_ms, (int)((FRAME_NS - (now - w->frame)) / 1000000 + 1));
-    else
-        timeout_ms = 0;
-    if (timeout_ms ? SDL_WaitEventTimeout(&e, timeout_ms) : SDL_PollEvent(&e))
+    timeout_ms = left > 0 ? MIN(timeout_ms, (int)(left / 1000000 + 1)) : 0;
+    if (timeout_ms ? SDL_WaitEventTimeout(&e, timeout_ms) : SDL_PollEvent(&e)) {
         do
             window_event(w, &e);
         while (SDL_PollEvent(&e));
+        w->awake_until = host_now() + SECOND_NS;
+    }
     now = host_now();
-    if (now - w->frame < FRAME_NS)
+    if (now - w->frame < frame_time(w, now))
         return;
     w->frame = now;
     update_status(w, now);

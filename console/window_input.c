@@ -367,7 +367,7 @@ void window_event(struct window *w, const SDL_Event *event)
         return;
     case SDL_RENDER_TARGETS_RESET:
     case SDL_RENDER_DEVICE_RESET:
-        w->whole = w->dirty = true;
+        w->whole = w->dirty = w->sharp_old = true;
         return;
     }
     if (w->menu.open) {

@@ -10,7 +10,8 @@ struct window {
     struct session *session;
     SDL_Window *window;
     SDL_Renderer *renderer;
-    SDL_Texture *screen, *sharp;                /* the guest's pixels; the same enlarged by whole numbers */
+    SDL_Texture *screen, *sharp;                /* the guest's pixels; the same enlarged, when rows mix */
+    bool sharp_old;                             /* `sharp` was not kept up with `screen` */
     int screen_w, screen_h, sharp_w, sharp_h;
     int asked_w, asked_h;                       /* the window's size that we chose; another one is its user's */
     SDL_Rect shown;                             /* where the picture is in the window */
@@ -22,7 +23,7 @@ struct window {
     bool chord;                                 /* Ctrl and Alt are down and nothing else was pressed since */
     unsigned buttons;
     float density;                              /* pixels of the picture for one unit of the window's own measure */
-    int64_t frame, second, busy_until, notice_until;    /* host time in ns */
+    int64_t frame, change, awake_until, second, busy_until, notice_until;       /* host time in ns */
     double cpu_seconds;
     unsigned load, activity;                    /* percent of a processor; drive accesses seen */
     char notice[NOTICE_SIZE], title[128];

@@ -4,6 +4,7 @@
 #include "console/options.h"
 #include "hypervisor.h"
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -130,6 +131,57 @@ Test(session, unknown_settings_list_those_that_exist, .timeout = 60)
     cr_assert_eq(RUN("boot", "--headless", "--for", "0.1", "--memory", "plenty"), 2);
 }
 
+Test(session, a_value_that_the_machine_refuses_is_usage, .timeout = 60)
+{
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--set", "nodevice.key=1"), 2);
+    cr_assert(strstr(said("err"), "nodevice"));
+    cr_assert(strstr(said("err"), "machine.memory"), "the keys that exist are listed");
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--set", "cpu.model=z80"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--set", "vga.nonsense=1"), 2);
+    cr_assert(strstr(said("err"), "romfile"));
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--memory", "1"), 2);
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--set", "machine.memory=zz"), 2);
+    cr_assert_not(strstr(said("err"), "Keys of --set"), "a key that exists needs no list");
+}
+
+Test(session, empty_media_are_refused, .timeout = 60)
+{
+    const char *path = path_of("empty");
+
+    fclose(fopen(path, "w"));
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--disk", path), 1);
+    cr_assert(strstr(said("err"), "is empty"));
+    cr_assert_eq(RUN("boot", "--headless", "--for", "1", "--cdrom", path), 1);
+    cr_assert(strstr(said("err"), path));
+}
+
+Test(session, options_of_later_versions_say_so, .timeout = 60)
+{
+    cr_assert_eq(RUN("boot", "--headless", "--vnc", ":1"), 2);
+    cr_assert(strstr(said("err"), "not in this version"));
+    cr_assert_eq(RUN("import", "x", "--boot-test"), 2);
+    cr_assert_eq(RUN("export", "x", "--bagit", "-o", "y"), 2);
+    cr_assert(strstr(said("err"), "not in this version"));
+    cr_assert_eq(RUN("rename", "x", "a/b"), 2);
+    cr_assert(command_later("snapshot") && command_later("start-menu") && !command_later("run"));
+}
+
+Test(session, bytes_that_a_full_disk_lost_are_told, .timeout = 60)
+{
+    cr_assert_eq(RUN("boot", "--headless", "--until", "SeaBIOS", "--for", "40", "--debug-port", "0x402:/dev/full"), 1);
+    cr_assert(strstr(said("err"), "/dev/full is not complete"));
+}
+
+Test(session, without_a_display_there_is_no_window, .timeout = 60)
+{
+    unsetenv("SDL_VIDEODRIVER");
+    unsetenv("DISPLAY");
+    unsetenv("WAYLAND_DISPLAY");
+    unsetenv("XDG_RUNTIME_DIR");
+    cr_assert_eq(RUN("boot", "--for", "5"), 1);
+    cr_assert(strstr(said("err"), "--headless"));
+}
+
 Test(session, the_window_opens_and_draws, .timeout = 120)
 {
     cr_assert_eq(RUN("boot", "--until", "SeaBIOS", "--for", "60"), 0, "%s", said("err"));
@@ -207,6 +259,56 @@ Test(session, a_running_guest_answers, .timeout = 180)
     cr_assert_eq(RUN("show", "pc"), 0);
     cr_assert_eq(RUN("remove", "pc"), 0, "without a terminal nobody is asked");
     cr_assert_eq(RUN("show", "pc"), 1);
+}
+
+/* A guest that knows no shutdown: who runs it without a window gets it ended all the same. */
+Test(session, signals_end_a_run_without_a_window, .timeout = 60)
+{
+    const char *const argv[] = { "run", "pc", "--headless", "--for", "50", "--set", "stop.timeout=1", NULL };
+    static const char *const profiles[] = { "[profile]\ninherit = generic-dos\n", "[profile]\ninherit = generic\n" };
+    static const int numbers[] = { SIGINT, SIGTERM };
+    char path[PATH_MAX];
+    struct guest g;
+    struct error err;
+    int status;
+
+    for (unsigned i = 0; i < 2; i++) {
+        make_guest("pc", profiles[i]);
+        pid_t child = start(7, argv);
+        wait_for_socket("pc");
+        kill(child, numbers[i]);
+        waitpid(child, &status, 0);
+        cr_assert(WIFEXITED(status) && !WEXITSTATUS(status), "%s", said("err"));
+        cr_assert(guest_find(&g, "pc", &err));
+        cr_assert(access(guest_path(&g, "control", path), F_OK), "the socket is taken away");
+        cr_assert_eq(RUN("remove", "pc"), 0);
+    }
+}
+
+Test(session, damaged_guests_say_what_is_wrong, .timeout = 60)
+{
+    char path[PATH_MAX];
+    struct guest g;
+    struct error err;
+    FILE *f;
+
+    make_guest("pc", "[profile]\ninherit = generic-dos\n");
+    cr_assert(guest_find(&g, "pc", &err));
+    unlink(guest_path(&g, "disk0.qcow2", path));
+    cr_assert_eq(RUN("run", "pc", "--headless", "--for", "1"), 1);
+    cr_assert(strstr(said("err"), "disk0.qcow2"));
+    f = fopen(path, "w");
+    fputs("no image, and longer than the head of one by far: ................................................................", f);
+    fclose(f);
+    cr_assert_eq(RUN("run", "pc", "--headless", "--for", "1"), 1);
+    cr_assert(strstr(said("err"), "is not a qcow2 image"), "%s", said("err"));
+    f = fopen(guest_path(&g, "guest.profile", path), "w");
+    fputs("garbage\n", f);
+    fclose(f);
+    cr_assert_eq(RUN("run", "pc", "--headless", "--for", "1"), 1);
+    cr_assert(strstr(said("err"), "guest.profile:1"));
+    cr_assert_eq(RUN("list"), 0);
+    cr_assert(strstr(said("out"), "unreadable"));
 }
 
 Test(session, stop_by_keys_ends_with_the_reset, .timeout = 180)

@@ -1,5 +1,6 @@
 /* Code page 437, keys and typed texts, the serial line's window. */
 #include "console/keys.h"
+#include "console/screen.h"
 #include "console/serial.h"
 #include "console/text.h"
 #include <criterion/criterion.h>
@@ -140,4 +141,34 @@ Test(serial, a_full_buffer_makes_the_chip_wait)
     serial_close(&s);
     unlink("/tmp/holdover-serial-test");
     close(wake);
+}
+
+Test(picture, stretched_rows_mix_only_where_they_lie_on_two)
+{
+    static uint32_t pixels[] = { 0x102030, 0xffffff, 0x000000, 0x808080, 0x00ff00, 0x0000ff };     /* 2 x 3 */
+    const struct picture p = { .pixels = pixels, .width = 2, .height = 3 };
+    uint32_t out[4 * 6];
+
+    picture_stretch(&p, 2, 6, 0, 6, out);       /* a whole number: no mixture */
+    for (unsigned y = 0; y < 6; y++)
+        for (unsigned x = 0; x < 4; x++)
+            cr_assert_eq(out[y * 4 + x], pixels[y / 2 * 2 + x / 2]);
+    picture_stretch(&p, 2, 4, 0, 4, out);       /* row 1 is a third of row 0 and two of row 1, row 2 the reverse */
+    cr_assert_eq(out[0], 0x102030);
+    cr_assert_eq(out[4], 0x050a0f);
+    cr_assert_eq(out[4 + 3], 0xaaaaaa);
+    cr_assert_eq(out[12 + 3], 0x0000ff);
+    picture_stretch(&p, 2, 4, 3, 4, out);       /* only the last */
+    cr_assert_eq(out[0], 0x00ff00);
+    cr_assert_eq(out[3], 0x0000ff);
+}
+
+Test(keys, windows_line_ends_are_one_enter)
+{
+    struct key_script k = { 0 };
+    struct error err;
+
+    cr_assert(keys_from_text(&k, "a\r\nb\rc\nd", &err));
+    cr_assert_eq(k.count, 2 * 7);
+    keys_free(&k);
 }
