@@ -8,32 +8,47 @@ O=${O:-build}
 passed=0; failed=0; skipped=0
 log=$O/tests/log; mkdir -p "$log"
 
-for program in "$@"; do
-    name=$(basename "$program")
-    "$program" -j2 --timeout 300 >"$log/$name.txt" 2>&1
+suite() {               # program label
+    "$1" -j2 --timeout 300 >"$log/$2.txt" 2>&1
     status=$?
-    line=$(grep 'Synthesis:' "$log/$name.txt" | tail -n 1)
+    line=$(grep 'Synthesis:' "$log/$2.txt" | tail -n 1)
     counts=$(printf '%s' "$line" | sed -E 's/\x1b\[[0-9;]*m//g; s/[^0-9|]+/ /g; s/\|/ /g')
+    label=$2
     # shellcheck disable=SC2086
     set -- $counts
     tested=${1:-0}; good=${2:-0}
     bad=$((tested - good))
     [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
     if [ "$bad" != 0 ]; then
-        grep -vE '^SKIP ' "$log/$name.txt" | tail -n 40
+        grep -vE '^SKIP ' "$log/$label.txt" | tail -n 40
     fi
-    echo "$name: $good passed, $bad failed"
+    echo "$label: $good passed, $bad failed"
     passed=$((passed + good)); failed=$((failed + bad))
-done
+}
 
-sst=../shared/corpus/sst-80286
-if [ -d "$sst" ]; then
-    if "$O/tests/sst" "$sst" >"$log/sst.txt" 2>&1; then
+captures() {            # label
+    if "$O/tests/sst" "$sst" >"$log/$1.txt" 2>&1; then
         passed=$((passed + 1))
     else
-        failed=$((failed + 1)); tail -n 40 "$log/sst.txt"
+        failed=$((failed + 1)); tail -n 40 "$log/$1.txt"
     fi
-    tail -n 1 "$log/sst.txt"
+    echo "$1: $(tail -n 1 "$log/$1.txt")"
+}
+
+# What tests the CPU runs on the interpreter and, where the host can run it, on the translator.
+sst=../shared/corpus/sst-80286
+engines=interpreter
+if "$O/holdover" doctor | grep -q 'translator: built in'; then engines="interpreter translator"; else echo "SKIP translator: this host's CPU lacks BMI2" | tee "$log/engines.txt"; fi
+for program in "$@"; do
+    case $program in
+    *cpu-suite) for engine in $engines; do HOLDOVER_TEST_ENGINE=$engine; export HOLDOVER_TEST_ENGINE; suite "$program" "cpu-suite-$engine"; done
+        unset HOLDOVER_TEST_ENGINE ;;
+    *) suite "$program" "$(basename "$program")" ;;
+    esac
+done
+if [ -d "$sst" ]; then
+    for engine in $engines; do HOLDOVER_TEST_ENGINE=$engine; export HOLDOVER_TEST_ENGINE; captures "sst-$engine"; done
+    unset HOLDOVER_TEST_ENGINE
 else
     echo "SKIP sst-80286: ../shared/corpus/sst-80286 is absent" | tee "$log/sst.txt"
 fi

@@ -131,3 +131,15 @@ rom386() {
         [ "$(cksum <$work/rom386.txt)" = '1861743032 15853' ]
     done
 }
+
+# The engine that auto does not take where there is a faster one.
+freedos_interpreter() {
+    need $corpus/freedos/freedos-boot-1440.img
+    boot --engine interpreter --floppy $corpus/freedos/freedos-boot-1440.img --until 'A:\>' --for 60
+}
+
+linux_interpreter() {
+    prepare kernel-686
+    boot --engine interpreter --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-686.gz --append 'console=ttyS0 quiet' \
+        --until 'SHELL READY' --for 280
+}
