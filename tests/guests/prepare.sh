@@ -42,7 +42,8 @@ for what; do
             done
         } ;;
     disk)
-        [ -e "$guests/payroll.raw" ] || {
+        # made again when what makes it has changed
+        [ -e "$guests/payroll.raw" ] && [ -z "$(find scripts/demo-disk.sh scripts/demo -newer "$guests/payroll.raw")" ] || {
             scripts/demo-disk.sh "$guests/payroll.raw.new" "$guests/demo-work"
             mv "$guests/payroll.raw.new" "$guests/payroll.raw"
         } ;;

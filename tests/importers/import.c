@@ -177,6 +177,38 @@ Test(import, interrupted)
     free(bytes);
 }
 
+static void on_alarm(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+/* A stream that says nothing: the wish to stop is met though no byte comes. */
+Test(import, interrupted_while_a_stream_waits, .timeout = 20)
+{
+    for (unsigned sent = 0; sent < 2; sent++) {
+        char *folder = test_folder(), *guest = guest_folder(folder, "g");
+        static uint8_t bytes[100000];
+        struct import_result r;
+        struct error err = { 0 };
+        int ends[2];
+        cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+        fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
+        if (sent)
+            cr_assert_eq(write(ends[1], bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+        dup2(ends[0], 0);
+        signal(SIGALRM, on_alarm);
+        stop = 0;
+        alarm(1);
+        struct import_options o = options_for("-", guest);
+        o.cancel = &stop;
+        cr_assert(!import_run(&o, &r, &err));
+        cr_assert_eq(err.code, EINTR, "%s", err.text);
+        cr_assert(empty(guest));
+        close(ends[0]), close(ends[1]);
+    }
+}
+
 Test(import, refusals)
 {
     static const struct { const char *name, *bytes; size_t at, length; const char *words; } cases[] = {
