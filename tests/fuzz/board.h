@@ -42,7 +42,8 @@ static inline struct machine *fuzz_machine(void)
         fuzz_file(vga, sizeof(vga), vga_path);
         profile = profile_new();
         if (!profile_set_text(profile, "machine.memory=2M", &err) || !profile_set_text(profile, "machine.date=1999-12-31", &err) ||
-            !profile_set_text(profile, "machine.debug-exit=on", &err) || !profile_set_text(profile, "vga.memory=1M", &err))
+            !profile_set_text(profile, "machine.debug-exit=on", &err) || !profile_set_text(profile, "vga.memory=1M", &err) ||
+            !profile_set_text(profile, "cpu.icount=2000000", &err))     /* wherever the CPU gets to, time passes sooner */
             abort();
         log_to(NULL);
     }

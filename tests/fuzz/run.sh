@@ -6,13 +6,14 @@ cd "$(dirname "$0")/../.." || exit 1
 O=${O:-build/fuzz}
 command -v clang >/dev/null || { echo "SKIP fuzz: clang is not installed"; exit 0; }
 make --no-print-directory CC=clang O="$O" SAN=address,undefined,fuzzer-no-link -j"$(nproc)" fuzzers || exit 1
-mkdir -p "$O/found"
+mkdir -p "$O/found" "$O/corpus"
 
 fuzz() {                # target
-    mkdir -p "$O/corpus/$1"
+    if mkdir "$O/corpus/$1" 2>/dev/null; then  # noise to begin with: from nothing it takes long to get anywhere
+        for seed in $(seq 100); do head -c 700 /dev/urandom >"$O/corpus/$1/seed-$seed"; done
+    fi
     if "$O/tests/fuzz/$1" -max_total_time="${FUZZ_SECONDS:-15}" -len_control=0 -timeout=20 -rss_limit_mb=1500 -max_len=4096 -verbosity=0 -print_funcs=0 \
-        -print_final_stats=1 \
-        -artifact_prefix="$O/found/$1-" "$O/corpus/$1" >"$O/found/$1.txt" 2>&1; then
+        -print_final_stats=1 -artifact_prefix="$O/found/$1-" "$O/corpus/$1" >"$O/found/$1.txt" 2>&1; then
         echo "ok   $1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$O/found/$1.txt") inputs"
         return 0
     fi
