@@ -335,6 +335,8 @@ bool i440fx_add_cpu(struct board *b, const char *engine_name, struct error *err)
     c->pins.intack = board_intack;
     c->pins.eoi = board_eoi;
     c->engine = engine;
+    c->code_cache = b->translator_profile.cache;
+    c->perf_map = b->translator_profile.perf_map;
     if (!engine->attach(c, err))
         return false;
     m->cpus[m->cpu_count++] = dev;

@@ -14,7 +14,7 @@ struct drive {
 enum { DRIVES_MAX = 8, FIRMWARE_MIN = 64 << 10, FIRMWARE_MAX = 4 << 20 };
 struct board {
     struct machine *machine;
-    struct profile_machine machine_profile; struct profile_cpu cpu_profile;
+    struct profile_machine machine_profile; struct profile_cpu cpu_profile; struct profile_translator translator_profile;
     struct board_disk disk[MACHINE_DISKS];
     const struct machine_config *config;        /* during machine_create only */
     uint8_t *firmware; size_t firmware_size;

@@ -30,7 +30,8 @@ static bool read_profile(struct board *b, struct error *err)
 {
     const struct profile *p = b->config->profile;
     if (!profile_apply(p, "machine", profile_machine_properties, &b->machine_profile, err) ||
-        !profile_apply(p, "cpu", profile_cpu_properties, &b->cpu_profile, err))
+        !profile_apply(p, "cpu", profile_cpu_properties, &b->cpu_profile, err) ||
+        !profile_apply(p, "translator", profile_translator_properties, &b->translator_profile, err))
         return false;
     for (unsigned n = 0; n < MACHINE_DISKS; n++) {
         char section[] = "disk0";

@@ -24,11 +24,16 @@ const struct property profile_cpu_properties[] = {
     PROPERTY(struct profile_cpu, model, "pentium3",
              "386 486 pentium pentium-mmx pentium-pro pentium2 pentium3 pentium4"),
     PROPERTY(struct profile_cpu, features, "", "features added or taken from the model, as in +sse2 -apic"),
-    PROPERTY(struct profile_cpu, engine, "auto", "auto or interpreter"),
+    PROPERTY(struct profile_cpu, engine, "auto", "auto, translator or interpreter"),
     PROPERTY(struct profile_cpu, count, "1", "processors"),
     PROPERTY(struct profile_cpu, clock, "0", "speed in Hz that the time stamp counter shows; 0: the model's own"),
     PROPERTY(struct profile_cpu, icount, "0", "instructions a second with the counted clock; 0: 100 million"),
     PROPERTY_AS(struct profile_cpu, cpuid_max, "cpuid-max", "0xffffffff", "highest CPUID leaf reported"),
+    END
+};
+const struct property profile_translator_properties[] = {
+    PROPERTY(struct profile_translator, cache, "32M", "memory for translated code, 2M to 64M"),
+    PROPERTY_AS(struct profile_translator, perf_map, "perf-map", "no", "names of translated code for perf, in /tmp/perf-PID.map"),
     END
 };
 const struct property profile_net_properties[] = {
@@ -53,6 +58,7 @@ const struct profile_section profile_sections[] = {
     { "profile", profile_about_properties, "the profile itself" },
     { "machine", profile_machine_properties, "board, memory, clock, firmware" },
     { "cpu", profile_cpu_properties, "processor" },
+    { "translator", profile_translator_properties, "the engine of that name" },
     { "net", profile_net_properties, "network card" },
     { "stop", profile_stop_properties, "how `holdover stop` shuts the system down" },
     { "window", profile_window_properties, "how the window starts" },

@@ -126,6 +126,8 @@ struct cpu {
     uint32_t cr4_allowed;
     unsigned physical_bits;                     /* 32, or 36 with PAE */
     struct cpu_pins pins;
+    uint64_t code_cache;                        /* bytes that an engine may use for translated code; 0: its default */
+    bool perf_map;                              /* translated code is named for perf */
     struct apic *apic;                          /* NULL without HAS_APIC */
 
     /* Engine's */

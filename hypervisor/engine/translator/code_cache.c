@@ -142,6 +142,8 @@ bool code_cache_create(struct translator *tr, size_t bytes, struct error *err)
 void code_cache_destroy(struct translator *tr)
 {
     size_t size = (size_t)tr->chunk_count * CHUNK_BYTES;
+    if (!tr->chunks[0].start)                                   /* it was never made */
+        return;
     munmap(tr->code, size);
     munmap(tr->code + tr->run, size);
     munmap(tr->chunks[0].records, (size_t)tr->chunk_count * RECORD_BYTES);

@@ -189,5 +189,9 @@ struct translation *translate(struct translator *tr, struct block *b, uint32_t e
     m.t->next_of_block = b->translations;
     b->translations = m.t;
     tr->count.blocks++;
+    tr->count.block_instructions += b->count;
+    tr->count.block_bytes += (uint64_t)(m.e.p - m.t->landing);
+    if (tr->perf_map)
+        fprintf(tr->perf_map, "%lx %lx guest_%08x\n", (unsigned long)(m.t->landing + tr->run), (unsigned long)(m.e.p - m.t->landing), eip);
     return m.t;
 }

@@ -15,6 +15,7 @@
 #include "engine/translator/translator.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* RUN: instructions until translated code comes back to see what is pending: some microseconds. */
 enum { THRESHOLD = 40, NEAR = 8192, RUN = 16384, NEVER = 0x80000000u };
@@ -131,19 +132,48 @@ bool translator_usable(struct error *err)
     return error_set(err, ENOTSUP, "this host's CPU lacks BMI2, which the translator needs; choose --engine interpreter");
 }
 
+/* perf looks for this file when it meets code without a name. */
+static bool perf_map_open(struct translator *tr, struct error *err)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)getpid());
+    tr->perf_map = fopen(path, "we");
+    if (tr->perf_map)
+        setlinebuf(tr->perf_map);
+    return tr->perf_map || error_set(err, errno, "cannot write %s (%s); leave translator.perf-map out", path, strerror(errno));
+}
+
+static bool start(struct translator *tr, struct error *err)
+{
+    struct cpu *c = tr->cpu;
+    uint64_t cache = c->code_cache ? c->code_cache : (uint64_t)CHUNKS_DEFAULT * CHUNK_BYTES;
+    if (cache < 2 * CHUNK_BYTES || cache > (uint64_t)CHUNKS * CHUNK_BYTES)
+        return error_set(err, EINVAL, "translator.cache is %llu bytes; choose 2M to %uM", (unsigned long long)cache, CHUNKS);
+    return mmu_flat_create(c, err) && (!c->perf_map || perf_map_open(tr, err)) && code_cache_create(tr, cache, err)
+        && interpreter_start(c, &tr->in, err);
+}
+
+static void finish(struct translator *tr)
+{
+    contexts_destroy(tr);
+    code_cache_destroy(tr);
+    if (tr->perf_map)
+        fclose(tr->perf_map);
+    free(tr);
+}
+
 static bool translator_attach(struct cpu *c, struct error *err)
 {
-    if (!translator_usable(err) || !mmu_flat_create(c, err))
-        return false;
-    struct translator *tr = calloc(1, sizeof *tr);
+    struct translator *tr = translator_usable(err) ? aligned_alloc(16, sizeof *tr) : NULL;
     if (!tr)
-        return error_set(err, ENOMEM, "no memory for the translator of %s; close other programs", c->dev.id);
+        return translator_usable(err) ? error_set(err, ENOMEM, "no memory for the translator of %s; close other programs", c->dev.id) : false;
+    memset(tr, 0, sizeof *tr);
     tr->cpu = c;
     tr->bias = (11 - (uintptr_t)c) & 63;
     tr->threshold = THRESHOLD;
     tr->near = NEAR;
-    if (!code_cache_create(tr, (size_t)CHUNKS_DEFAULT * CHUNK_BYTES, err) || !interpreter_start(c, &tr->in, err)) {
-        free(tr);
+    if (!start(tr, err)) {
+        finish(tr);
         return false;
     }
     tr->in.watch = &watch;
@@ -157,9 +187,7 @@ static void translator_detach(struct cpu *c)
     if (!tr)
         return;
     interpreter_end(c);
-    contexts_destroy(tr);
-    code_cache_destroy(tr);
-    free(tr);
+    finish(tr);
 }
 
 static void translator_kick(struct cpu *c) { atomic_fetch_or(&c->pending, PENDING_KICK); }

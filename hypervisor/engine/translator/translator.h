@@ -11,6 +11,7 @@
 #define TRANSLATOR_TRANSLATOR_H
 #include "engine/interpreter/interpreter.h"
 #include "engine/translator/emit_x64.h"
+#include <stdio.h>
 
 /* What translated code takes for granted. Blocks of one context are chained without checks. */
 struct context {
@@ -56,7 +57,7 @@ struct code_chunk { uint8_t *start; struct translation *translations; uint8_t *r
 struct routines {                               /* emitted once; writable addresses but `enter` */
     uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *end;
 };
-#define TRANSLATOR_COUNTERS(ROW) ROW(blocks) ROW(entries) ROW(flushes) ROW(evictions) ROW(slow_reads) ROW(slow_writes) ROW(handler_calls) \
+#define TRANSLATOR_COUNTERS(ROW) ROW(blocks) ROW(block_instructions) ROW(block_bytes) ROW(entries) ROW(flushes) ROW(evictions) ROW(slow_reads) ROW(slow_writes) ROW(handler_calls) \
     ROW(handler_ends) ROW(fpu_loads) ROW(translated_instructions)
 #define COUNTER(name) uint64_t name;
 struct translator_counters { TRANSLATOR_COUNTERS(COUNTER) };
@@ -80,6 +81,7 @@ struct translator {
     unsigned threshold, near;                   /* a block is translated after so many executions; so many instructions before the end
                                                    of a run, the interpreter goes on: translated code may go a little further than asked */
     struct translator_counters count;
+    FILE *perf_map;                                             /* or NULL */
     uint8_t fx[512] __attribute__((aligned(16)));               /* FXSAVE area */
 };
 static inline struct translator *translator_of(const struct cpu *c) { return c->engine_data; }
