@@ -15,12 +15,6 @@
  * then: this bounds the stack. */
 enum { CHAIN_MOST = 4096 };
 
-static unsigned mode_now(const struct cpu *c)
-{
-    return (segment_big(&c->seg[CS]) ? MODE_CODE32 : 0) | (segment_big(&c->seg[SS]) ? MODE_STACK32 : 0)
-        | (cpu_v86(c) ? MODE_V86 : 0) | (cpu_protected(c) ? MODE_PROTECTED : 0) | (c->cpl == 3 ? MODE_USER : 0);
-}
-
 /* --- one block ------------------------------------------------------------------------------------------------ */
 static void set_tag(struct cpu *c, struct interpreter *in, unsigned mode)
 {

@@ -44,6 +44,11 @@ struct interpreter {
     uint64_t stop;                              /* the run ends at this many instructions */
 };
 static inline struct interpreter *interpreter_of(const struct cpu *c) { return c->engine_data; }
+static inline unsigned mode_now(const struct cpu *c)
+{
+    return (segment_big(&c->seg[CS]) ? MODE_CODE32 : 0) | (segment_big(&c->seg[SS]) ? MODE_STACK32 : 0)
+        | (cpu_v86(c) ? MODE_V86 : 0) | (cpu_protected(c) ? MODE_PROTECTED : 0) | (c->cpl == 3 ? MODE_USER : 0);
+}
 static inline struct jump *jump_slot(struct interpreter *in, uint32_t linear)
 {
     return &in->jumps[(linear ^ linear >> JUMP_BITS) & ((1 << JUMP_BITS) - 1)];

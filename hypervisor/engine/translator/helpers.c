@@ -113,8 +113,23 @@ uint64_t helper_fpu(struct cpu *c, const struct site *s, uint32_t linear, uint64
     return s->uncounted;
 }
 
-/* An instruction that closes its block. Nothing is chained from it: the loop looks what changed. */
-uint64_t helper_end(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+/* After an instruction that closes its block: where translated code goes on, when nothing asks for the loop. An interrupt shadow without
+ * an interrupt is over: none is taken before the next instruction, which is not the run's last. */
+static const uint8_t *landing_now(struct translator *tr, uint64_t remaining)
+{
+    struct cpu *c = tr->cpu;
+    if (atomic_load_explicit(&c->pending, memory_order_relaxed) || (int64_t)remaining <= 0 || c->halted || c->shutdown
+        || c->eflags & (FLAG_TF | FLAG_RF) || c->dr[7] & 0xff || tr->flushes != c->tlb->flushes)
+        return NULL;
+    const struct context *x = context_now(tr, mode_now(c));
+    const uint8_t *landing = x ? x->jumps[c->eip & 0xffff] : NULL;
+    if (landing)
+        c->shadow = 0;
+    return landing;
+}
+
+/* An instruction that closes its block. The handler chains nothing from it: what changed is looked at here, or by the loop (NULL). */
+const uint8_t *helper_end(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
 {
     struct translator *tr = translator_of(c);
     (void)linear;
@@ -123,5 +138,5 @@ uint64_t helper_end(struct cpu *c, const struct site *s, uint32_t linear, uint64
     tr->in.frame.stop = 0;
     tr->count.handler_ends++;
     handler_of(s)(c, s->insn);
-    return s->uncounted;
+    return landing_now(tr, remaining);
 }

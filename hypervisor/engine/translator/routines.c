@@ -130,6 +130,38 @@ static uint8_t *emit_doer(struct translator *tr, struct emitter *e, void *helper
     return start;
 }
 
+static void emit_tables(struct translator *tr, struct emitter *e, unsigned user)
+{
+    emit_mov_imm64(e, R14, (uint64_t)(uintptr_t)tr->cpu->tlb->flat_read[user] + 12);
+    emit_mov_imm64(e, R15, (uint64_t)(uintptr_t)tr->cpu->tlb->flat_write[user] + 10);
+}
+
+/* The helper says where to land, in whatever mode that is, or 0. */
+static void emit_ender(struct translator *tr, struct emitter *e)
+{
+    tr->routine.end = e->p;
+    call_helper(tr, e, helper_end);
+    emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, 8));       /* the return address */
+    emit_mov64(e, RCX, RAX);
+    uint8_t *leave = emit_jrcxz(e);
+    emit_mov64(e, R10, RCX);
+    emit_tables(tr, e, 0);
+    emit_mem(e, 0, 0x80, 7, field(tr, &tr->cpu->cpl));          /* CMP with 3, JNE: the guest's flags are loaded below */
+    emit8(e, 3);
+    emit8(e, 0x75);
+    emit8(e, 0);
+    uint8_t *kernel = e->p - 1;
+    emit_tables(tr, e, 1);
+    emit_here(e, kernel);
+    load_guest(tr, e, true);
+    emit_load64(e, R11, at(RSP, FRAME_REMAINING));
+    emit_load(e, R8, field(tr, &tr->cpu->eip));
+    emit_rm(e, 0, 0xff, 4, R10);
+    emit_here(e, leave);
+    emit_mov_imm(e, RAX, 1);
+    emit_jmp(e, tr->routine.leave);
+}
+
 void routines_emit(struct translator *tr)
 {
     struct emitter e = { tr->next, tr->run };
@@ -140,9 +172,6 @@ void routines_emit(struct translator *tr)
     tr->routine.write = emit_doer(tr, &e, helper_write, false);
     tr->routine.call = emit_doer(tr, &e, helper_call, true);
     tr->routine.fpu = emit_doer(tr, &e, helper_fpu, false);
-    tr->routine.end = e.p;                                      /* called, never goes on */
-    call_helper(tr, &e, helper_end);
-    emit_lea64(&e, RSP, at_index(RSP, NO_REGISTER, 0, 8));
-    emit_jmp(&e, tr->routine.leave);
+    emit_ender(tr, &e);
     tr->next = e.p;
 }

@@ -118,6 +118,6 @@ uint64_t helper_check_write(struct cpu *, const struct site *, uint32_t linear, 
 uint64_t helper_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining, uint64_t value);
 uint64_t helper_call(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 uint64_t helper_fpu(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
-uint64_t helper_end(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+const uint8_t *helper_end(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 
 #endif
