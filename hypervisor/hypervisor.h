@@ -35,7 +35,7 @@ void machine_power_button(struct machine *);    /* a press; needs the lock */
 const char *machine_drive(struct machine *, unsigned index, bool *removable);
 bool machine_medium_locked(struct machine *, const char *drive);        /* the guest has locked the door */
 
-/* Is there such an engine, and can this host run it? The error says why not. */
+/* Is there such an engine? The error names those that exist. */
 bool machine_engine_check(const char *name, struct error *);
 struct machine_statistics {
     const char *engine; uint64_t instructions, exits_io, exits_mmio, exits_hlt; int64_t guest_ns;

@@ -298,11 +298,7 @@ bool machine_medium_locked(struct machine *m, const char *id)
     return d && atapi_cdrom_locked(d->dev);
 }
 
-bool machine_engine_check(const char *name, struct error *err)
-{
-    const struct engine *e = engine_find(name, err);
-    return e && (e != &translator_engine || translator_usable(err));
-}
+bool machine_engine_check(const char *name, struct error *err) { return engine_find(name, err); }
 
 void machine_statistics(struct machine *m, struct machine_statistics *s)
 {

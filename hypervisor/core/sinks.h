@@ -31,7 +31,11 @@ struct stream_end {
 };
 enum { MODEM_DTR = 1, MODEM_RTS = 2, MODEM_CTS = 4, MODEM_DSR = 8, MODEM_RI = 16, MODEM_DCD = 32 };
 
-struct keyboard { void *chip; void (*key)(void *chip, uint16_t usage, bool down); };    /* USB usage ids, page 07h */
+struct keyboard {
+    void *chip;
+    void (*key)(void *chip, uint16_t usage, bool down);                         /* USB usage ids, page 07h */
+    bool (*waiting)(void *chip);                                                /* codes that the guest has not read yet */
+};
 struct pointer {
     void *chip;
     void (*move)(void *chip, int dx, int dy, int dz, unsigned buttons);                 /* buttons: 1 left, 2 right, 4 middle */

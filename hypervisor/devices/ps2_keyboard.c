@@ -246,6 +246,12 @@ static void kbd_repeat(void *chip)
     timer_at(&k->dev.machine->clock, &k->repeat, clock_now(&k->dev.machine->clock) + typematic_period(k));
 }
 
+static bool kbd_waiting(void *chip)
+{
+    const struct ps2_keyboard *k = chip;
+    return k->queue.count;
+}
+
 static void kbd_key(void *chip, uint16_t usage, bool down)
 {
     struct ps2_keyboard *k = chip;
@@ -431,7 +437,7 @@ static bool kbd_init(struct device *dev, struct error *err)
     timer_init(&k->bat, kbd_bat_done, k);
     k->queue.limit = QUEUE;
     k->reply.limit = 16;
-    dev->machine->keyboard = (struct keyboard){ k, kbd_key };
+    dev->machine->keyboard = (struct keyboard){ k, kbd_key, kbd_waiting };
     return true;
 }
 

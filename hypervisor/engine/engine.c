@@ -6,9 +6,8 @@ static const struct engine *const engines[] = { &interpreter_engine, &translator
 
 const struct engine *engine_find(const char *name, struct error *err)
 {
-    struct error why;
     if (!strcmp(name, "auto"))
-        return translator_usable(&why) ? &translator_engine : &interpreter_engine;
+        return &translator_engine;
     for (unsigned i = 0; i < ARRAY_SIZE(engines); i++)
         if (!strcmp(engines[i]->name, name))
             return engines[i];

@@ -17,7 +17,6 @@ struct engine {
     unsigned (*counters)(const struct cpu *, struct engine_counter *, unsigned most);   /* optional: for --stats; how many */
 };
 extern const struct engine interpreter_engine, translator_engine;
-bool translator_usable(struct error *);         /* on this host; the error says why not */
 /* "auto" (the fastest that this host can run), "translator", "interpreter"; NULL and an error naming those that exist otherwise. */
 const struct engine *engine_find(const char *name, struct error *);
 extern const struct machine_cpu_ops engine_cpu_ops;         /* how core/ drives CPUs */

@@ -17,7 +17,7 @@ static struct bench bench_cpus(unsigned count, const char *options)
     b.ram = calloc(1, 1 << 20);
     space_map_ram(b.m->memory, 0, 1 << 20, b.ram, RAM_WRITABLE, 0);
     for (unsigned i = 0; i < count; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "cpu%u", i);
         cr_assert(machine_add(b.m, "cpu", id, options, &err), "%s", err.text);
     }

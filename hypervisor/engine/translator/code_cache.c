@@ -84,7 +84,7 @@ void code_cache_begin(struct translator *tr, struct emitter *e)
     size_t size = tr->chunk ? CHUNK_BYTES : CHUNK_BYTES - ROUTINE_BYTES;
     if (tr->next + BLOCK_CODE_MAX > k->start + size || k->records_used + BLOCK_CODE_MAX > RECORD_BYTES)
         chunk_start(tr, (tr->chunk + 1) % tr->chunk_count);
-    *e = (struct emitter){ tr->next, tr->run };
+    *e = (struct emitter){ tr->next, tr->run, tr->plain };
 }
 
 void code_cache_end(struct translator *tr, const struct emitter *e, struct translation *t)

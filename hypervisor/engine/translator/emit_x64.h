@@ -6,13 +6,14 @@
 #define TRANSLATOR_EMIT_X64_H
 #include "base/bits.h"
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 /* Host registers by number. What each holds is in translator.h. */
 enum host_register { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REGISTER = 16 };
 
-struct emitter { uint8_t *p; intptr_t run; };
+struct emitter { uint8_t *p; intptr_t run; bool plain; };      /* plain: the host has no BMI2 */
 
 static inline void emit8(struct emitter *e, unsigned v) { *e->p++ = (uint8_t)v; }
 static inline void emit32(struct emitter *e, uint32_t v) { le32_put(e->p, v); e->p += 4; }
@@ -112,9 +113,22 @@ static inline void emit_store_imm(struct emitter *e, struct address a, uint32_t 
 }
 static inline void emit_movzx16(struct emitter *e, unsigned to, unsigned from) { emit_rm(e, 0, 0x0fb7, to, from); }
 static inline void emit_not64(struct emitter *e, unsigned reg) { emit_rm(e, 1, 0xf7, 2, reg); }
-/* three-byte VEX, map 0F3Ah: RORX to, from, count [BMI2] */
+/* Hosts without BMI2: PUSHFQ, MOV, the shift (ROR 1, SHR 5), POPFQ. Slow, but flags stay. */
+static inline void emit_plain_shift(struct emitter *e, unsigned w, unsigned to, unsigned from, unsigned shift, unsigned count)
+{
+    emit8(e, 0x9c);
+    emit_rm(e, w, 0x8b, to, from);
+    emit_rm(e, w, 0xc1, shift, to);
+    emit8(e, count);
+    emit8(e, 0x9d);
+}
+/* RORX to, from, count [BMI2]: three-byte VEX, map 0F3Ah */
 static inline void emit_rorx(struct emitter *e, unsigned w, unsigned to, unsigned from, unsigned count)
 {
+    if (e->plain) {
+        emit_plain_shift(e, w, to, from, 1, count);
+        return;
+    }
     emit8(e, 0xc4);
     emit8(e, (to & 8 ? 0 : 0x80) | 0x40 | (from & 8 ? 0 : 0x20) | 3);
     emit8(e, w << 7 | 0x7b);
@@ -122,12 +136,16 @@ static inline void emit_rorx(struct emitter *e, unsigned w, unsigned to, unsigne
     emit_modrm_register(e, to, from);
     emit8(e, count);
 }
-/* SHRX to, from, count [BMI2] */
-static inline void emit_shrx(struct emitter *e, unsigned w, unsigned to, unsigned from, unsigned count)
+/* Shifts right by 10, 11 or 12: SHRX to, from, `by` [BMI2], where r15, r13 and r14 hold these counts in their low bits */
+static inline void emit_shrx(struct emitter *e, unsigned w, unsigned to, unsigned from, unsigned by)
 {
+    if (e->plain) {
+        emit_plain_shift(e, w, to, from, 5, by == R15 ? 10 : by == R13 ? 11 : 12);
+        return;
+    }
     emit8(e, 0xc4);
     emit8(e, (to & 8 ? 0 : 0x80) | 0x40 | (from & 8 ? 0 : 0x20) | 2);
-    emit8(e, w << 7 | (~count & 15) << 3 | 3);
+    emit8(e, w << 7 | (~by & 15) << 3 | 3);
     emit8(e, 0xf7);
     emit_modrm_register(e, to, from);
 }

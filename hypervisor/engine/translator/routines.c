@@ -164,7 +164,7 @@ static void emit_ender(struct translator *tr, struct emitter *e)
 
 void routines_emit(struct translator *tr)
 {
-    struct emitter e = { tr->next, tr->run };
+    struct emitter e = { tr->next, tr->run, tr->plain };
     emit_enter(tr, &e);
     emit_leaves(tr, &e);
     tr->routine.read = emit_reader(tr, &e, helper_read);

@@ -11,7 +11,7 @@
  *     contexts.c          what code depends on besides its bytes; landings of indirect jumps
  *     routines.c          in and out; calls of helpers.c
  *
- * Needs: BMI2 (RORX, SHRX), which shift without touching flags. */
+ * Checks shift by BMI2's RORX and SHRX, which leave the flags alone; a host without them saves the flags around each shift. */
 #include "engine/translator/translator.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -124,14 +124,6 @@ static void faulted(struct cpu *c) { fpu_store(translator_of(c)); }
 static const struct block_watch watch = { .made = made, .killed = killed, .forgotten = forgotten, .faulted = faulted };
 
 /* --- the engine ------------------------------------------------------------------------------------------------------- */
-bool translator_usable(struct error *err)
-{
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("bmi2"))
-        return true;
-    return error_set(err, ENOTSUP, "this host's CPU lacks BMI2, which the translator needs; choose --engine interpreter");
-}
-
 /* perf looks for this file when it meets code without a name. */
 static bool perf_map_open(struct translator *tr, struct error *err)
 {
@@ -164,10 +156,12 @@ static void finish(struct translator *tr)
 
 static bool translator_attach(struct cpu *c, struct error *err)
 {
-    struct translator *tr = translator_usable(err) ? aligned_alloc(16, sizeof *tr) : NULL;
+    struct translator *tr = aligned_alloc(16, align_up(sizeof *tr, 16));
     if (!tr)
-        return translator_usable(err) ? error_set(err, ENOMEM, "no memory for the translator of %s; close other programs", c->dev.id) : false;
+        return error_set(err, ENOMEM, "no memory for the translator of %s; close other programs", c->dev.id);
     memset(tr, 0, sizeof *tr);
+    __builtin_cpu_init();
+    tr->plain = !__builtin_cpu_supports("bmi2");
     tr->cpu = c;
     tr->bias = (11 - (uintptr_t)c) & 63;
     tr->threshold = THRESHOLD;

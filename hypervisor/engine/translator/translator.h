@@ -78,6 +78,7 @@ struct translator {
     struct translation *running;
     uint64_t stop;                              /* the present run of translated code ends at this many instructions */
     uint32_t flushes;                           /* mmu flushes as of the last clearing of the jump tables */
+    bool plain;                                 /* the host has no BMI2 */
     unsigned threshold, near;                   /* a block is translated after so many executions; so many instructions before the end
                                                    of a run, the interpreter goes on: translated code may go a little further than asked */
     struct translator_counters count;
