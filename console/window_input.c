@@ -13,12 +13,22 @@
 
 enum { FLOPPY_LARGEST = 2949120 };
 
+static void send_key(struct window *w, uint16_t usage, bool down)
+{
+    typist_live(&w->session->typist, (struct live_event){ .kind = LIVE_KEY, .usage = usage, .down = down });
+}
+
+static void send_motion(struct window *w, int dx, int dy, int dz)
+{
+    typist_live(&w->session->typist, (struct live_event){ LIVE_MOVE, .x = dx, .y = dy, .dz = dz, .buttons = w->buttons });
+}
+
 static void release_keys(struct window *w)
 {
     for (uint16_t k = 0; k < KEYS_MAX; k++)
         if (w->key_down[k]) {
             w->key_down[k] = false;
-            machine_key(w->session->machine, k, false);
+            send_key(w, k, false);
         }
     w->chord = false;
 }
@@ -258,7 +268,7 @@ static void keyboard(struct window *w, const SDL_KeyboardEvent *k)
     }
     if (down != w->key_down[code]) {
         w->key_down[code] = down;
-        machine_key(w->session->machine, (uint16_t)code, down);
+        send_key(w, (uint16_t)code, down);
     }
     if (!down)
         return;
@@ -281,8 +291,8 @@ static void pointer_at(struct window *w, int x, int y, int dz)
     int64_t px = (int64_t)(x - w->shown.x) * 65535 / MAX(1, w->shown.w - 1);
     int64_t py = (int64_t)(y - w->shown.y) * 65535 / MAX(1, w->shown.h - 1);
 
-    machine_pointer_at(w->session->machine, (uint16_t)MAX(0, MIN(px, 65535)), (uint16_t)MAX(0, MIN(py, 65535)), dz,
-                       w->buttons);
+    typist_live(&w->session->typist, (struct live_event){ LIVE_AT, .x = (int)MAX(0, MIN(px, 65535)),
+                                                          .y = (int)MAX(0, MIN(py, 65535)), .dz = dz, .buttons = w->buttons });
 }
 
 static bool in_picture(const struct window *w, int x, int y)
@@ -307,7 +317,7 @@ static void mouse_button(struct window *w, const SDL_MouseButtonEvent *b)
     if (window_absolute(w))
         pointer_at(w, b->x, b->y, 0);
     else
-        machine_pointer_move(w->session->machine, 0, 0, 0, w->buttons);
+        send_motion(w, 0, 0, 0);
 }
 
 static void mouse(struct window *w, const SDL_Event *e)
@@ -320,12 +330,12 @@ static void mouse(struct window *w, const SDL_Event *e)
         if (window_absolute(w))
             pointer_at(w, e->motion.x, e->motion.y, 0);
         else if (w->captured)
-            machine_pointer_move(w->session->machine, e->motion.xrel, e->motion.yrel, 0, w->buttons);
+            send_motion(w, e->motion.xrel, e->motion.yrel, 0);
     } else if (window_absolute(w)) {
         SDL_GetMouseState(&x, &y);
         pointer_at(w, (int)((float)x * w->density), (int)((float)y * w->density), e->wheel.y);
     } else if (w->captured) {
-        machine_pointer_move(w->session->machine, 0, 0, e->wheel.y, w->buttons);
+        send_motion(w, 0, 0, e->wheel.y);
     }
 }
 
