@@ -16,13 +16,14 @@ static void typist_done(struct typist *t)
     (void)n;
 }
 
-/* The guest has not read the last key yet: on a busy host its processor may stand still while its time goes on. */
-static bool must_wait(struct typist *t)
+/* The guest has not read the last key or click yet: on a busy host its processor may stand still while its time goes on. */
+static bool must_wait(struct typist *t, bool mouse)
 {
     const struct keyboard *k = &t->machine->keyboard;
+    const struct pointer *p = &t->machine->pointer;
     int64_t now = clock_now(&t->machine->clock);
 
-    if (!k->waiting || !k->waiting(k->chip)) {
+    if (mouse ? !p->waiting || !p->waiting(p->chip) : !k->waiting || !k->waiting(k->chip)) {
         t->patience = 0;
         return false;
     }
@@ -41,7 +42,7 @@ static void typist_fire(void *chip)
         typist_done(t);
         return;
     }
-    if (must_wait(t)) {
+    if (must_wait(t, false)) {
         timer_at(&t->machine->clock, &t->timer, clock_now(&t->machine->clock) + KEY_NS);
         return;
     }
@@ -72,7 +73,7 @@ static void live_fire(void *chip)
     int64_t wait = 0;
 
     while (t->live_count && !wait) {
-        if (t->live[t->live_first].kind == LIVE_KEY && must_wait(t)) {
+        if (must_wait(t, t->live[t->live_first].kind != LIVE_KEY)) {
             wait = KEY_NS;
             break;
         }

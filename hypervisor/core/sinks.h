@@ -34,12 +34,13 @@ enum { MODEM_DTR = 1, MODEM_RTS = 2, MODEM_CTS = 4, MODEM_DSR = 8, MODEM_RI = 16
 struct keyboard {
     void *chip;
     void (*key)(void *chip, uint16_t usage, bool down);                         /* USB usage ids, page 07h */
-    bool (*waiting)(void *chip);                                                /* codes that the guest has not read yet */
+    bool (*waiting)(void *chip);                                                /* codes to be read; may be NULL */
 };
 struct pointer {
     void *chip;
     void (*move)(void *chip, int dx, int dy, int dz, unsigned buttons);                 /* buttons: 1 left, 2 right, 4 middle */
     void (*at)(void *chip, uint16_t x, uint16_t y, int dz, unsigned buttons);           /* may be NULL: relative only */
+    bool (*waiting)(void *chip);                                                        /* buttons to report; may be NULL */
 };
 
 struct host {                                   /* what the console gives the machine; any member may be NULL */

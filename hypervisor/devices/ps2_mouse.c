@@ -102,10 +102,14 @@ static void mouse_packet(struct ps2_mouse *m, bool stream)
     m->reported = clock_now(&m->dev.machine->clock);
 }
 
+static bool mouse_has_click(const struct ps2_mouse *m)
+{
+    return (m->buttons ^ m->shown) & (m->id == ID_FIVE ? 0x1f : 7);
+}
+
 static bool mouse_has_news(const struct ps2_mouse *m)
 {
-    uint8_t seen = m->id == ID_FIVE ? 0x1f : 7;
-    return m->dx || m->dy || (m->dz && m->id != ID_PLAIN) || (m->buttons ^ m->shown) & seen;
+    return m->dx || m->dy || (m->dz && m->id != ID_PLAIN) || mouse_has_click(m);
 }
 
 static bool mouse_streams(const struct ps2_mouse *m)
@@ -134,6 +138,12 @@ static void mouse_sample(void *chip)
 static void add_motion(int64_t *to, int64_t n)
 {
     *to = MAX(-MOTION_MAX, MIN(MOTION_MAX, *to + n));
+}
+
+static bool mouse_waiting(void *chip)
+{
+    const struct ps2_mouse *m = chip;
+    return mouse_streams(m) && mouse_has_click(m);
 }
 
 static void mouse_move(void *chip, int dx, int dy, int dz, unsigned buttons)
@@ -296,7 +306,7 @@ static bool mouse_init(struct device *dev, struct error *err)
     timer_init(&m->sample, mouse_sample, m);
     timer_init(&m->bat, mouse_bat_done, m);
     m->packet.limit = m->reply.limit = REPLY;
-    dev->machine->pointer = (struct pointer){ .chip = m, .move = mouse_move };
+    dev->machine->pointer = (struct pointer){ .chip = m, .move = mouse_move, .waiting = mouse_waiting };
     return true;
 }
 
