@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 O=${O:-build}
+export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.allowed:print_suppressions=0"
 passed=0; failed=0; skipped=0
 log=$O/tests/log; mkdir -p "$log"
 
