@@ -181,7 +181,6 @@ static bool build(struct board *b, bool virtual_time, struct error *err)
     const struct machine_config *config = b->config;
     const char *engine = config->engine ? config->engine : b->cpu_profile.engine;
     m->stop_on_reset = config->no_reboot;
-    m->latency_fixed = virtual_time;
     if (b->cpu_profile.icount)
         m->insn_ps = MAX(1000000000000ull / b->cpu_profile.icount, 1ull);
     b->pool = block_pool_create(virtual_time ? 0 : 2, post, m, err);

@@ -37,7 +37,6 @@ struct machine {
     atomic_bool pause;                          /* it was: a reset that the guest asks for at that moment must not swallow it */
     int exit_code;                              /* of STOP_EXIT: what the guest wrote to the exit device; 0 is success */
     bool stop_on_reset;                         /* --no-reboot */
-    bool latency_fixed;                         /* block requests complete at a fixed guest latency */
     uint64_t insn_ps;                           /* virtual time: guest picoseconds an instruction takes */
     int64_t virtual_ns;                         /* virtual time without a CPU: moved by machine_step */
     void *board;                                /* the board's own */
