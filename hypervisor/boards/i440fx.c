@@ -336,6 +336,7 @@ bool i440fx_add_cpu(struct board *b, const char *engine_name, struct error *err)
     c->pins.eoi = board_eoi;
     c->engine = engine;
     c->code_cache = b->translator_profile.cache;
+    c->dos_idle = p->dos_idle;
     c->perf_map = b->translator_profile.perf_map;
     if (!engine->attach(c, err))
         return false;

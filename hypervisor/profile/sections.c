@@ -28,6 +28,7 @@ const struct property profile_cpu_properties[] = {
     PROPERTY(struct profile_cpu, count, "1", "processors"),
     PROPERTY(struct profile_cpu, clock, "0", "speed in Hz that the time stamp counter shows; 0: the model's own"),
     PROPERTY(struct profile_cpu, icount, "0", "instructions a second with the counted clock; 0: 100 million"),
+    PROPERTY_AS(struct profile_cpu, dos_idle, "dos-idle", "yes", "the CPU rests when DOS says that it waits (INT 28h, INT 2Fh AX=1680h)"),
     PROPERTY_AS(struct profile_cpu, cpuid_max, "cpuid-max", "0xffffffff", "highest CPUID leaf reported"),
     END
 };

@@ -127,6 +127,7 @@ struct cpu {
     unsigned physical_bits;                     /* 32, or 36 with PAE */
     struct cpu_pins pins;
     uint64_t code_cache;                        /* bytes that an engine may use for translated code; 0: its default */
+    bool dos_idle;                              /* DOS's idle calls rest the CPU */
     bool perf_map;                              /* translated code is named for perf */
     struct apic *apic;                          /* NULL without HAS_APIC */
 
@@ -141,6 +142,8 @@ struct cpu {
     uint64_t instructions;                      /* executed; exact at engine exits */
     jmp_buf fault;                              /* cpu_raise() leaves through this */
     struct { int vector; uint32_t error; bool has_error; } raised;
+    unsigned idle_calls;                        /* of DOS, in a row; see exec_INT */
+    uint64_t idle_last;                         /* instructions at the last */
     uint64_t exits_io, exits_mmio, exits_hlt;   /* --stats */
 };
 

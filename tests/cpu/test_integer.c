@@ -584,3 +584,24 @@ Test(integer16, offsets_wrap)
     RUN(code);
     EQ(c->gpr[EAX], 0x4242);
 }
+
+/* --- DOS at rest ------------------------------------------------------------------------------------------------------ */
+/* sti; again: int 28h; jmp again, with a handler of one IRET: the CPU rests before a call, and goes on with it after an interrupt. */
+Test(integer16, dos_that_waits_rests_the_cpu)
+{
+    static const uint8_t code[] = { 0xfb, 0xcd, 0x28, 0xeb, 0xfc };
+    le16_put(b->ram + 0x28 * 4, 0x2000);
+    le16_put(b->ram + 0x28 * 4 + 2, 0);
+    b->ram[0x2000] = 0xcf;
+    cpu_bench_load(b, CPU_BENCH_CODE, code, sizeof code);
+    EQ(c->engine->run(c, 20000), CPU_BUDGET);
+    c->dos_idle = true;
+    EQ(c->engine->run(c, 20000), CPU_HALTED);
+    EQ(c->eip, CPU_BENCH_CODE + 1);
+    c->halted = false;                                  /* what an interrupt does */
+    EQ(c->engine->run(c, 20000), CPU_HALTED);
+    EQ(c->eip, CPU_BENCH_CODE + 1);
+    c->eflags &= ~(uint32_t)FLAG_IF;                    /* nothing could wake it */
+    c->halted = false;
+    EQ(c->engine->run(c, 20000), CPU_BUDGET);
+}

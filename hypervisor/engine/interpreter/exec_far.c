@@ -54,8 +54,31 @@ static void software_interrupt(struct cpu *c, const struct insn *i, int vector, 
     cpu_interrupt(c, vector, kind, insn_next(c, i));
 }
 
+/* DOS calls INT 28h only while it waits for a key, and programs call INT 2Fh with AX = 1680h to give up their time slice [RBIL]. After
+ * some of these with little between them, the CPU rests until the next interrupt, as if a HLT stood before the call: an idle DOS costs
+ * the host nothing. Real and V86 mode only, and only when an interrupt can come. */
+static bool rests(struct cpu *c, const struct insn *i)
+{
+    enum { IDLE_CALLS = 24, IDLE_APART = 50000 };
+    unsigned vector = i->imm & 0xff;
+    if ((cpu_protected(c) && !cpu_v86(c)) || !(vector == 0x28 || (vector == 0x2f && (c->gpr[EAX] & 0xffff) == 0x1680)))
+        return false;
+    exec_sync(c);
+    c->idle_calls = c->instructions - c->idle_last < IDLE_APART ? c->idle_calls + 1 : 0;
+    c->idle_last = c->instructions;
+    if (c->idle_calls < IDLE_CALLS || !c->dos_idle || !(c->eflags & FLAG_IF) || c->shadow)
+        return false;
+    c->idle_calls = IDLE_CALLS - 2;             /* once executed after the rest */
+    c->eip = insn_eip(c, i);
+    c->halted = true;
+    c->exits_hlt++;
+    return true;
+}
+
 void exec_INT(struct cpu *c, const struct insn *i)
 {
+    if (rests(c, i))
+        return;
     if (cpu_v86(c)) {
         if (c->cr4 & CR4_VME && tss_redirects(c, (uint8_t)i->imm)) {
             cpu_interrupt_v86(c, (uint8_t)i->imm, insn_next(c, i));

@@ -1,8 +1,8 @@
 /* The stack, and near branches.
  *
  * A branch inside the page is a direct jump, patched when its target is known: the same physical page is still there as long as this code
- * runs. Others go through the context's table of landings, and are checked where they land. Loops look whether something is pending at
- * the target of a jump backwards, everything else at the landing. */
+ * runs. Others go through the context's table of landings, and are checked where they land. Whether the run is
+ * over is looked at where a jump backwards leads, and at landings. */
 #include "engine/translator/translate.h"
 
 /* --- ways out ------------------------------------------------------------------------------------------------------- */

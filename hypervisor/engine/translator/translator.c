@@ -46,6 +46,15 @@ static void connect(struct translator *tr, struct translation *t)
     *jump = t->landing + tr->run;
 }
 
+/* struct cpu is exact again: translated code was left, or an instruction in it faulted. */
+static void run_ends(struct translator *tr)
+{
+    if (tr->running)
+        tr->count.translated_instructions += tr->cpu->instructions - tr->began;
+    tr->running = false;
+    fpu_store(tr);
+}
+
 static void run(struct translator *tr, struct translation *t)
 {
     struct cpu *c = tr->cpu;
@@ -53,11 +62,12 @@ static void run(struct translator *tr, struct translation *t)
     enter_fn *enter = (enter_fn *)(uintptr_t)tr->routine.enter;
     uint64_t stop = tr->stop = MIN(tr->in.stop - tr->near, c->instructions + RUN);
     tr->count.entries++;
+    tr->running = true;
+    tr->began = c->instructions;
     struct outcome out = enter((uintptr_t)c + tr->bias, t->entry + tr->run, stop - c->instructions,
                                (uintptr_t)c->tlb->flat_read[user] + 12, (uintptr_t)c->tlb->flat_write[user] + 10);
-    tr->count.translated_instructions += stop - out.remaining - c->instructions;
     c->instructions = stop - out.remaining;
-    fpu_store(tr);
+    run_ends(tr);
     tr->link = out.link;
     if (out.link)
         c->eip = out.link->eip;
@@ -119,7 +129,7 @@ static void forgotten(struct cpu *c)
     forget_landings(tr);
 }
 
-static void faulted(struct cpu *c) { fpu_store(translator_of(c)); }
+static void faulted(struct cpu *c) { run_ends(translator_of(c)); }
 
 static const struct block_watch watch = { .made = made, .killed = killed, .forgotten = forgotten, .faulted = faulted };
 

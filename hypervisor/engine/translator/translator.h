@@ -29,7 +29,7 @@ struct link {
     struct link *next;                          /* others that lead to `to` */
     uint8_t *rel32, *exit;                      /* the displacement to patch; where it leads when there is no `to` (writable) */
     uint32_t eip;
-    bool backward;                              /* loops look whether something is pending */
+    bool backward;                              /* loops look whether the run is over */
 };
 /* A place from which translated code calls C. What is left to do after a store: nothing; move ESP; the block is over anyway. */
 enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_LAST };
@@ -75,7 +75,8 @@ struct translator {
     struct context contexts[CONTEXTS], *context;
     unsigned context_next;
     struct link *link;                          /* the way out that was just taken, when it may be patched */
-    struct translation *running;
+    bool running;
+    uint64_t began;                             /* cpu->instructions when translated code was entered */
     uint64_t stop;                              /* the present run of translated code ends at this many instructions */
     uint32_t flushes;                           /* mmu flushes as of the last clearing of the jump tables */
     bool plain;                                 /* the host has no BMI2 */
