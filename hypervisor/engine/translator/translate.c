@@ -5,7 +5,7 @@
  * where the code is, and jumped over. */
 #include "engine/translator/translate.h"
 
-enum { ISLAND_REACH = 127, ISLAND_BYTES = 5, INSN_CODE_MAX = 48 };
+enum { ISLAND_REACH = 127, ISLAND_BYTES = 5, INSN_CODE_MAX = 40 };
 
 /* --- stubs, sites, islands ------------------------------------------------------------------------------------------ */
 struct stub *stub_new(struct maker *m, enum stub_kind kind)

@@ -56,6 +56,7 @@ void emit_table_stub(struct maker *m, struct stub *s)
 
 static void emit_indirect(struct maker *m)
 {
+    islands_within_reach(m, 40);
     emit_mov_imm64(&m->e, R10, (uint64_t)(uintptr_t)m->t->context->jumps);
     emit_movzx16(&m->e, RCX, R8);
     emit_table_jump(m, at_index(R10, RCX, 3, 0));

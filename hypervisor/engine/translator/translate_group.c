@@ -80,14 +80,16 @@ static bool moves_stack(const struct insn *i, const struct opcode *o, int32_t *b
 }
 
 /* --- finding the best group ------------------------------------------------------------------------------------------- */
-struct span { unsigned count; int32_t low, high; bool writes; unsigned end; };
+/* count: accesses, those that count; early: the block is a loop, and only what comes before the jump back does. */
+struct span { unsigned count, seen; int32_t low, high; bool writes, early; unsigned end; };
 
 static void span_add(struct span *s, int32_t offset, unsigned size, bool write)
 {
-    s->low = s->count ? MIN(s->low, offset) : offset;
-    s->high = s->count ? MAX(s->high, offset + (int32_t)size) : offset + (int32_t)size;
+    s->low = s->seen ? MIN(s->low, offset) : offset;
+    s->high = s->seen ? MAX(s->high, offset + (int32_t)size) : offset + (int32_t)size;
     s->writes |= write;
-    s->count++;
+    s->seen++;
+    s->count += !s->early;
 }
 
 /* The operand's size when the instruction has one off `base` that translated code accesses itself; 0: none. */
@@ -96,6 +98,13 @@ static unsigned operand_off(const struct insn *i, unsigned base, bool *write)
     if (!(i->flags & INSN_MEMORY) || i->base != base || i->index != GPR_ZERO || !(i->flags & INSN_ADDRESS32) || i->seg >= FS || !i->id)
         return 0;
     return operand_access(i, write);
+}
+
+/* A conditional jump to where the block starts. */
+static bool loops_back(const struct maker *m, const struct insn *i)
+{
+    const struct opcode *o = &opcodes[i->id];
+    return o->plan == PLAN_COND && (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz) && eip_of(m, i) + i->length + i->imm == m->t->eip;
 }
 
 static void scan(const struct maker *m, unsigned base, struct span *s)
@@ -107,6 +116,7 @@ static void scan(const struct maker *m, unsigned base, struct span *s)
         bool write = false;
         unsigned size = operand_off(i, base, &write);
         s->end = k + 1;
+        s->early |= loops_back(m, i);
         if (size)
             span_add(s, delta + (int32_t)i->disp, size, write);
         if (base != ESP) {
@@ -131,7 +141,7 @@ static void scan(const struct maker *m, unsigned base, struct span *s)
 void group_choose(struct maker *m)
 {
     const struct context *x = m->t->context;
-    struct span best = { .count = 0 };
+    struct span best = { 0 };
     m->group = (struct group){ .base = NO_REGISTER };
     for (unsigned seg = ES; seg <= DS; seg++)
         if (class_of(x->write_classes, seg) != CLASS_FLAT && seg != CS)
@@ -139,7 +149,7 @@ void group_choose(struct maker *m)
     if (class_of(x->read_classes, CS) != CLASS_FLAT || !(m->b->mode & MODE_STACK32))
         return;
     for (unsigned base = EAX; base <= EDI; base++) {
-        struct span s = { .count = 0 };
+        struct span s = { 0 };
         scan(m, base, &s);
         if (s.count > best.count && s.high - s.low <= SPAN_MAX) {
             best = s;

@@ -95,7 +95,8 @@ void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned s
     bool write = access != ACCESS_READ;
     const struct segment *s = &m->tr->cpu->seg[seg];
     enum segment_class class = class_of(write ? m->t->context->write_classes : m->t->context->read_classes, seg);
-    islands_within_reach(m, 64);
+    bool checked = class == CLASS_OTHER || (class == CLASS_64K && wide);
+    islands_within_reach(m, checked ? 64 : 24);
     struct stub *stub = stub_new(m, STUB_ACCESS);
     if (!stub)
         return;
@@ -103,11 +104,11 @@ void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned s
     stub->op = op;
     stub->seg = seg;
     stub->site = site_new(m, i, size, seg);
-    if (class == CLASS_OTHER || (class == CLASS_64K && wide))
+    if (checked)
         island_wait(m, emit_limit_check(m, write ? &s->write_limit : &s->read_limit, size), stub, 1);
     if (class != CLASS_FLAT)
         emit_base(m, seg);
-    islands_within_reach(m, 64);
+    islands_within_reach(m, size > 4 ? 64 : 48);
     unsigned from = R8;
     if (size == 2 || size == 4) {
         emit_rorx(e, 0, RCX, R8, size / 2);
