@@ -28,7 +28,7 @@ struct stub {                                   /* code out of the way, emitted 
     enum access access;
     struct op op;
     struct site *site;
-    unsigned seg;
+    unsigned seg, address;                      /* address: the host register that has it */
     unsigned link;
     uint32_t eip;
 };

@@ -89,7 +89,9 @@ uint8_t *emit_crossing_check(struct maker *m, unsigned size)
     return emit_jecxz(e);
 }
 
-void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide)
+/* The same with the address in another register, when the segment is flat. */
+static void emit_access_at(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide,
+                           unsigned address)
 {
     struct emitter *e = &m->e;
     bool write = access != ACCESS_READ;
@@ -103,15 +105,16 @@ void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned s
     stub->access = access;
     stub->op = op;
     stub->seg = seg;
+    stub->address = address;
     stub->site = site_new(m, i, size, seg);
     if (checked)
         island_wait(m, emit_limit_check(m, write ? &s->write_limit : &s->read_limit, size), stub, 1);
     if (class != CLASS_FLAT)
         emit_base(m, seg);
     islands_within_reach(m, size > 4 ? 64 : 48);
-    unsigned from = R8;
+    unsigned from = address;
     if (size == 2 || size == 4) {
-        emit_rorx(e, 0, RCX, R8, size / 2);
+        emit_rorx(e, 0, RCX, address, size / 2);
         from = RCX;
     } else if (size > 4) {
         island_wait(m, emit_crossing_check(m, size), stub, 2);
@@ -119,8 +122,21 @@ void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned s
     emit_shrx(e, 0, RCX, from, size == 2 ? R13 : size == 4 ? R15 : R14);
     emit_load64(e, RCX, at_index(write ? R15 : R14, RCX, 3, write ? -10 : -12));
     island_wait(m, emit_jrcxz(e), stub, 0);
-    emit_op_at(e, &op, at_index(RCX, R8, 0, 0));
+    emit_op_at(e, &op, at_index(RCX, address, 0, 0));
     stub->resume = e->p;
+}
+
+void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide)
+{
+    emit_access_at(m, i, op, seg, size, access, wide, R8);
+}
+
+/* [reg] in a flat segment needs no LEA: the register is the address. x87 instructions note theirs from r8. */
+static bool is_bare(const struct maker *m, const struct insn *i, const struct op *op, enum access access)
+{
+    uint16_t classes = access == ACCESS_READ ? m->t->context->read_classes : m->t->context->write_classes;
+    return class_of(classes, i->seg) == CLASS_FLAT && i->base != GPR_ZERO && i->index == GPR_ZERO && !i->disp && i->flags & INSN_ADDRESS32
+        && !op->x87;
 }
 
 void emit_operand_access(struct maker *m, const struct insn *i, struct op op, unsigned size, enum access access)
@@ -130,8 +146,10 @@ void emit_operand_access(struct maker *m, const struct insn *i, struct op op, un
         emit_op_at(&m->e, &op, a);
         return;
     }
-    emit_effective_address(m, i);
-    emit_access(m, i, op, i->seg, size, access, i->flags & INSN_ADDRESS32);
+    bool bare = is_bare(m, i, &op, access);
+    if (!bare)
+        emit_effective_address(m, i);
+    emit_access_at(m, i, op, i->seg, size, access, i->flags & INSN_ADDRESS32, bare ? host_of[i->base] : R8);
 }
 
 /* --- the slow path ------------------------------------------------------------------------------------------------ */
@@ -167,6 +185,8 @@ void emit_access_stub(struct maker *m, struct stub *s)
     le32_put(s->rel32[0], (uint32_t)(e->p - (s->rel32[0] + 4)));
     if (s->rel32[2])
         le32_put(s->rel32[2], (uint32_t)(e->p - (s->rel32[2] + 4)));
+    if (s->address != R8)
+        emit_mov(e, R8, s->address);
     if (s->op.x87) {
         emit_x87_stub(m, s);
         return;
