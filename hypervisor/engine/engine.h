@@ -1,4 +1,4 @@
-/* Three ways to run one `struct cpu`. Every engine can be replaced by the interpreter at every instruction boundary. */
+/* Ways to run one `struct cpu`: the seam behind which KVM has its place, too. Every engine can be replaced by the interpreter at every instruction boundary. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 #include "core/machine.h"

@@ -1,5 +1,6 @@
 /* Command lines: every kind of option, their order, mistakes, and help that names each. */
 #include "console/options.h"
+#include "tests/support/files.h"
 #include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ Test(options, every_command_has_a_page_that_names_its_options)
         snprintf(path, sizeof(path), "docs/man/holdover-%s.1", (*c)->name);
         FILE *f = fopen(path, "r");
         if (!f && access("docs/man", F_OK))
-            cr_skip_test("not run in the source folder");
+            TEST_SKIP("console.man-pages", "not run in the source folder");
         cr_assert(f, "%s is missing", path);
         text[fread(text, 1, sizeof(text) - 1, f)] = 0;
         fclose(f);

@@ -2,6 +2,7 @@
 #include "console/control.h"
 #include "console/library.h"
 #include "console/options.h"
+#include "tests/console/folder.h"
 #include "hypervisor.h"
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -17,22 +18,15 @@ static void setup(void)
 {
     char home[64];
 
-    cr_assert(mkdtemp(folder));
+    folder_make(folder);
     snprintf(home, sizeof(home), "%s/store", folder);
     setenv("HOLDOVER_HOME", home, 1);
     setenv("SDL_VIDEODRIVER", "dummy", 1);
-    if (!access("legacy-profiles/generic.profile", R_OK))
-        setenv("HOLDOVER_PROFILES", "legacy-profiles", 1);
-    if (access("/usr/share/seabios/bios-256k.bin", R_OK))
-        cr_skip_test("the firmware (package seabios) is not installed");
 }
 
 static void teardown(void)
 {
-    char command[128];
-
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    cr_assert(!system(command));
+    folder_remove(folder);
 }
 
 TestSuite(session, .init = setup, .fini = teardown);

@@ -2,6 +2,7 @@
  * keyboard and its wheel mouse sent. */
 #include "base/bits.h"
 #include "console/options.h"
+#include "tests/console/folder.h"
 #include <SDL.h>
 #include <criterion/criterion.h>
 #include <libgen.h>
@@ -19,23 +20,16 @@ static void setup(void)
 {
     char self[PATH_MAX] = "";
 
-    cr_assert(mkdtemp(folder));
+    folder_make(folder);
     cr_assert(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
     snprintf(floppy, sizeof(floppy), "%s/console/input.bin", dirname(self));
     snprintf(debug, sizeof(debug), "%s/debug", folder);
     snprintf(option, sizeof(option), "0xe9:%s", debug);
-    if (!access("legacy-profiles/generic.profile", R_OK))
-        setenv("HOLDOVER_PROFILES", "legacy-profiles", 1);
-    if (access("/usr/share/seabios/bios-256k.bin", R_OK))
-        cr_skip_test("the firmware (package seabios) is not installed");
 }
 
 static void teardown(void)
 {
-    char command[128];
-
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    cr_assert(!system(command));
+    folder_remove(folder);
 }
 
 TestSuite(window, .init = setup, .fini = teardown);

@@ -1,21 +1,13 @@
 /* Random bytes as code, descriptors and page tables, in every mode: nothing that a guest does may end this program, run out of its
  * memory, or leave the CPU's derived state wrong. Deterministic: each case is a seed. Runs longer with HOLDOVER_RANDOM=cases. */
 #include "tests/support/image_bench.h"
+#include "tests/support/random.h"
 #include "engine/engine.h"
 #include "x86/segment.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t state;
-static uint32_t draw(void)                      /* xorshift64* */
-{
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)(state * 0x2545f4914f6cdd1d >> 32);
-}
-static uint32_t draw_of(uint32_t n) { return draw() % n; }
 
 /* System instructions, more often than chance would bring them. */
 static void spice(uint8_t *code, size_t length)

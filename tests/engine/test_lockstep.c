@@ -2,6 +2,7 @@
  * instructions. Deterministic: each case is a seed; the first difference prints it, the fields that differ and the code, shrunk.
  * HOLDOVER_LOCKSTEP=cases runs more. */
 #include "tests/support/cpu_bench.h"
+#include "tests/support/random.h"
 #include "engine/translator/translator.h"
 #include "x86/fpu.h"
 #include <criterion/criterion.h>
@@ -9,15 +10,6 @@
 #include <stdlib.h>
 
 enum { RAM = 1 << 18, HANDLERS = 0x6000, CODE_MAX = 160, MODES = 4, FLAT, USER_FLAT, REAL, SEGMENTED };
-static uint64_t state;
-static uint32_t draw(void)                      /* xorshift64* */
-{
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)(state * 0x2545f4914f6cdd1d >> 32);
-}
-static uint32_t draw_of(uint32_t n) { return draw() % n; }
 
 struct start { uint32_t gpr[8], flags; uint8_t code[CODE_MAX]; size_t length, insn_at[64]; unsigned insns; unsigned mode; };
 static struct cpu_bench *one, *two;             /* interpreter, translator */

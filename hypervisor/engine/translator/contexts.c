@@ -13,9 +13,8 @@ static bool matches(const struct context *x, const struct cpu *c, unsigned mode)
         && x->write_classes == c->write_classes;
 }
 
-void context_clear_jumps(struct translator *tr, struct context *x)
+void context_clear_jumps(struct context *x)
 {
-    (void)tr;
     for (unsigned n = 0; n < x->filled_count; n++)
         x->jumps[x->filled[n]] = NULL;
     x->filled_count = 0;
@@ -40,7 +39,7 @@ struct context *context_now(struct translator *tr, unsigned mode)
     struct context *x = &tr->contexts[tr->context_next++ % CONTEXTS];
     if (x->jumps) {
         drop_code(tr, x);
-        context_clear_jumps(tr, x);
+        context_clear_jumps(x);
     } else {
         void *table = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (table == MAP_FAILED)

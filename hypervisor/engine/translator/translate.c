@@ -62,12 +62,6 @@ static void emit_handler_call(struct maker *m, const struct insn *i, const uint8
     emit_call(&m->e, routine);
 }
 
-static bool may_leave(const struct insn *i)
-{
-    const struct opcode *o = &opcodes[i->id];
-    return o->plan == PLAN_COND && (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz);
-}
-
 static void translate_insn(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
@@ -86,7 +80,7 @@ static void translate_insn(struct maker *m, const struct insn *i)
 static void begin_segment(struct maker *m)
 {
     unsigned end = m->k;
-    while (end < m->b->count && !may_leave(&m->b->insn[end]))
+    while (end < m->b->count && !is_conditional(&m->b->insn[end]))
         end++;
     m->segment_end = MIN(end + 1, (unsigned)m->b->count);
     emit_lea64(&m->e, R11, at(R11, -(int32_t)(m->segment_end - m->k)));

@@ -64,6 +64,14 @@ static inline struct address cpu_field(const struct maker *m, const void *member
 {
     return at(R13, (int32_t)((intptr_t)member - (intptr_t)m->tr->cpu - (intptr_t)m->tr->bias));
 }
+/* An opcode's map and byte as one number: 1A3h is 0F A3. */
+static inline unsigned key_of(const struct opcode *o) { return o->map << 8 | o->opcode; }
+static inline unsigned operand_size(const struct insn *i) { return i->flags & INSN_OPERAND32 ? 4 : 2; }
+static inline bool is_conditional(const struct insn *i) /* a near branch that may not be taken */
+{
+    const struct opcode *o = &opcodes[i->id];
+    return o->plan == PLAN_COND && (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz);
+}
 static inline uint32_t eip_of(const struct maker *m, const struct insn *i) { return m->t->eip - m->b->insn[0].offset + i->offset; }
 
 /* --- translate.c ------------------------------------------------------------------------------------------------- */

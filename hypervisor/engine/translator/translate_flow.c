@@ -98,7 +98,6 @@ static void emit_stack_move(struct maker *m, const struct insn *i, int32_t by)
     emit_mov(&m->e, R12, RCX);
 }
 
-static unsigned operand_size(const struct insn *i) { return i->flags & INSN_OPERAND32 ? 4 : 2; }
 
 static void emit_push(struct maker *m, const struct insn *i, struct op op, enum site_kind kind)
 {
@@ -203,7 +202,7 @@ static void emit_push_memory(struct maker *m, const struct insn *i)
 bool is_stack_operation(const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
-    unsigned key = o->map << 8 | o->opcode;
+    unsigned key = key_of(o);
     switch (i->id ? key : 0) {
     case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: case 0x50: case 0x68: case 0x6a: case 0x58: return true;
     case 0xc9: return i->flags & INSN_STACK32 && i->flags & INSN_OPERAND32;
@@ -216,7 +215,7 @@ bool is_stack_operation(const struct insn *i)
 bool translate_stack(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
-    unsigned key = o->map << 8 | o->opcode;
+    unsigned key = key_of(o);
     bool memory = i->flags & INSN_MEMORY;
     switch (key) {
     case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: return push_selector(m, i);
@@ -354,7 +353,7 @@ static bool emit_return(struct maker *m, const struct insn *i, unsigned release)
 bool translate_branch(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
-    unsigned key = o->map << 8 | o->opcode;
+    unsigned key = key_of(o);
     if (!i->id)
         return false;
     if (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz)

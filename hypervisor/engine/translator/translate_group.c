@@ -9,8 +9,6 @@
 
 enum { WORTH = 2, SPAN_MAX = 2048 };
 
-static unsigned key_of(const struct opcode *o) { return o->map << 8 | o->opcode; }
-static unsigned operand_size(const struct insn *i) { return i->flags & INSN_OPERAND32 ? 4 : 2; }
 
 /* --- what an instruction does to a register ------------------------------------------------------------------------- */
 /* Bit per register that may be written; all for what is not known here. */
@@ -38,7 +36,7 @@ static unsigned written(const struct insn *i, const struct opcode *o)
         return ~0u;
     if (o->checks == CHECK_fpu)
         return is_native_fpu(i) ? (o->dst == OPERAND_AX ? 1u << EAX : 0) : ~0u;
-    if (o->plan == PLAN_COND && (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz))
+    if (is_conditional(i))
         return key >= 0xe0 && key <= 0xe2 ? 1u << ECX : 0;
     if (is_stack_operation(i))
         return 1u << ESP | (key == 0x58 || key == 0x8f ? 1u << i->rm : 0);
@@ -103,8 +101,7 @@ static unsigned operand_off(const struct insn *i, unsigned base, bool *write)
 /* A conditional jump to where the block starts. */
 static bool loops_back(const struct maker *m, const struct insn *i)
 {
-    const struct opcode *o = &opcodes[i->id];
-    return o->plan == PLAN_COND && (o->dst == OPERAND_Jb || o->dst == OPERAND_Jz) && eip_of(m, i) + i->length + i->imm == m->t->eip;
+    return is_conditional(i) && eip_of(m, i) + i->length + i->imm == m->t->eip;
 }
 
 static void scan(const struct maker *m, unsigned base, struct span *s)

@@ -38,7 +38,6 @@ static unsigned size_of(const struct insn *i, unsigned operand)
     return size == SIZE_V ? (i->flags & INSN_OPERAND32 ? 4 : 2) : size;
 }
 
-static unsigned key_of(const struct opcode *o) { return o->map << 8 | o->opcode; }
 
 /* ModRM instructions that are re-emitted as they are. */
 static bool is_simple(const struct opcode *o, bool memory)

@@ -27,7 +27,7 @@ typedef struct outcome enter_fn(uintptr_t cpu, const uint8_t *code, uint64_t rem
 static void forget_landings(struct translator *tr)
 {
     for (unsigned n = 0; n < CONTEXTS; n++)
-        context_clear_jumps(tr, &tr->contexts[n]);
+        context_clear_jumps(&tr->contexts[n]);
     tr->flushes = tr->cpu->tlb->flushes;
     tr->count.flushes++;
 }

@@ -100,7 +100,7 @@ void code_cache_drop(struct translator *);                     /* everything */
 
 /* --- contexts.c --------------------------------------------------------------------------------------------------- */
 struct context *context_now(struct translator *, unsigned mode);
-void context_clear_jumps(struct translator *, struct context *);
+void context_clear_jumps(struct context *);
 void contexts_destroy(struct translator *);
 static inline enum segment_class class_of(uint16_t classes, unsigned seg) { return classes >> (seg * 2) & 3; }
 
