@@ -119,6 +119,7 @@ $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(IMPORTLIB) $(LIB)
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(BUILD) tests/bench/run.sh
+	$(Q)O=$(BUILD) tests/bench/disk.sh
 
 deps:
 	$(Q)scripts/deps.sh
