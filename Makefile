@@ -86,8 +86,8 @@ endif
 # of their own; tests/*/*.asm are bare-metal images, assembled flat; tests/fuzz/*.c are libFuzzer targets (clang).
 IMAGES := $(patsubst %.asm,$(BUILD)/%.bin,$(wildcard tests/*/*.asm))
 TESTS  := $(foreach s,$(SUITES),$(if $(wildcard tests/$(s)/*.c),$(BUILD)/tests/$(s)-suite))
-$(BUILD)/tests/%.bin: tests/%.asm $(wildcard tests/cpu/*.inc)
-	$(call say,NASM,$<)mkdir -p $(@D) && $(NASM) -f bin -I tests/cpu/ -o $@ $<
+$(BUILD)/tests/%.bin: tests/%.asm $(wildcard tests/*/*.inc)
+	$(call say,NASM,$<)mkdir -p $(@D) && $(NASM) -f bin -I tests/cpu/ -I tests/engine/ -o $@ $<
 $(TESTLIB): $(call obj,$(wildcard tests/support/*.c))
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 define suite

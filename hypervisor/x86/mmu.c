@@ -367,6 +367,18 @@ static void align_check(struct cpu *c, uint32_t linear, unsigned size)
         cpu_raise(c, EXC_AC);
 }
 
+/* Of operands of other sizes [SDM3A, 6.15, interrupt 17]: 80-bit ones, environments and images of the x87 unit. */
+static unsigned alignment_of(unsigned length)
+{
+    switch (length) {
+    case 2: case 4: case 8: return length;
+    case 10: return 8;
+    case 14: case 94: return 2;
+    case 28: case 108: return 4;
+    default: return 1;
+    }
+}
+
 /* Moves bytes inside one page whose access was permitted by `t`. */
 static uint64_t load(struct cpu *c, const struct tlb_entry *t, uint32_t linear, unsigned size)
 {
@@ -406,7 +418,8 @@ static uint64_t read_as(struct cpu *c, uint32_t linear, unsigned size, unsigned 
     unsigned first = 4096 - (linear & PAGE_MASK);
     if (likely(size <= first))
         return load(c, translate(c, linear, how), linear, size);
-    translate(c, linear + first, how);          /* both pages fault before a device is touched */
+    translate(c, linear, how);                  /* the lower page's fault comes first; both before a device is touched */
+    translate(c, linear + first, how);
     uint64_t low = load(c, translate(c, linear, how), linear, first);
     return low | load(c, translate(c, linear + first, how), linear + first, size - first) << first * 8;
 }
@@ -459,6 +472,7 @@ void mmu_read_bytes(struct cpu *c, uint32_t linear, void *to, unsigned length)
         translate(c, linear + done, how);
         step = MIN(length - done, 4096 - ((linear + done) & PAGE_MASK));
     }
+    align_check(c, linear, alignment_of(length));
     for (unsigned done = 0; done < length; done += step) {
         step = MIN(8, MIN(length - done, 4096 - ((linear + done) & PAGE_MASK)));
         uint64_t v = read_as(c, linear + done, step, how);
@@ -507,8 +521,7 @@ void mmu_check_write(struct cpu *c, uint32_t linear, unsigned length)
         translate(c, linear + done, how_now(c) | PF_WRITE);
         step = MIN(length - done, 4096 - ((linear + done) & PAGE_MASK));
     }
-    if (is_power_of_two(length) && length <= 8)
-        align_check(c, linear, length);
+    align_check(c, linear, alignment_of(length));
 }
 
 void mmu_check_system(struct cpu *c, uint32_t linear, unsigned length, bool write)
