@@ -18,6 +18,16 @@ static struct cpu_bench *one, *two;             /* interpreter, translator */
 static unsigned decode_mode(unsigned mode) { return mode == FLAT || mode == USER_FLAT ? MODE_CODE32 | MODE_STACK32 | MODE_PROTECTED
     : mode == SEGMENTED ? MODE_CODE32 | MODE_PROTECTED | MODE_STACK32 : 0; }
 
+/* Closes its block, and may be in a case: it needs no privilege, goes to the next instruction, and no port answers. */
+static bool is_plain_end(const struct opcode *o)
+{
+    static const char *const names[] = { "CLI", "STI", "POPF", "MOV_SREG", "POP_SREG", "POP_SS", "LES", "LDS", "LSS", "LFS", "LGS" };
+    for (unsigned n = 0; n < ARRAY_SIZE(names); n++)
+        if (!strcmp(o->name, names[n]))
+            return true;
+    return false;
+}
+
 static bool acceptable(const struct opcode *o, const struct insn *i)
 {
     if (o->checks == CHECK_mmx || o->checks == CHECK_sse || o->checks == CHECK_prot || o->checks == CHECK_cpl0)
@@ -26,7 +36,7 @@ static bool acceptable(const struct opcode *o, const struct insn *i)
         return false;
     if (i->flags & (INSN_REP | INSN_REPNE))
         return false;                           /* ECX is random: too long */
-    return o->plan != PLAN_END || o->opcode == 0xc3 || o->opcode == 0xe8 || o->opcode == 0xeb || o->opcode == 0xff;
+    return o->plan != PLAN_END || is_plain_end(o) || o->opcode == 0xc3 || o->opcode == 0xe8 || o->opcode == 0xeb || o->opcode == 0xff;
 }
 
 static bool is_shift(const struct opcode *o)
@@ -150,7 +160,12 @@ static void difference(char *text, size_t size)
     FIELD_DIFFERS("EFLAGS", cpu_flags(a), cpu_flags(b));
     FIELD_DIFFERS("instructions", a->instructions, b->instructions);
     FIELD_DIFFERS("halted", a->halted, b->halted);
-    FIELD_DIFFERS("CS", a->seg[CS].selector, b->seg[CS].selector);
+    for (unsigned s = ES; s <= GS; s++) {
+        FIELD_DIFFERS("selector", a->seg[s].selector, b->seg[s].selector);
+        FIELD_DIFFERS("base", a->seg[s].base, b->seg[s].base);
+        FIELD_DIFFERS("access", a->seg[s].access, b->seg[s].access);
+    }
+    FIELD_DIFFERS("shadow", a->shadow, b->shadow);
     for (unsigned at = 0; at < RAM && n < 200; at++)
         if (one->ram[at] != two->ram[at])
             n += snprintf(text + n, size - (size_t)n, " [%x] %x/%x", at, one->ram[at], two->ram[at]);

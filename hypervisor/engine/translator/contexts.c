@@ -7,10 +7,13 @@
 
 enum { JUMPS = 1 << 16, TABLE_BYTES = JUMPS * (sizeof(uint8_t *) + sizeof(uint16_t)) };
 
+static bool down_now(const struct cpu *c) { return c->eflags & FLAG_DF; }
+static bool io_now(const struct cpu *c) { return !cpu_protected(c) || c->cpl <= cpu_iopl(c); }
+
 static bool matches(const struct context *x, const struct cpu *c, unsigned mode)
 {
     return x->mode == mode && x->cs_base == c->seg[CS].base && x->cs_limit == c->seg[CS].limit && x->read_classes == c->read_classes
-        && x->write_classes == c->write_classes;
+        && x->write_classes == c->write_classes && x->down == down_now(c) && x->io == io_now(c);
 }
 
 void context_clear_jumps(struct context *x)
@@ -52,6 +55,8 @@ struct context *context_now(struct translator *tr, unsigned mode)
     x->cs_limit = c->seg[CS].limit;
     x->read_classes = c->read_classes;
     x->write_classes = c->write_classes;
+    x->down = down_now(c);
+    x->io = io_now(c);
     return tr->context = x;
 }
 

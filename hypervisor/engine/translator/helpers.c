@@ -41,17 +41,24 @@ uint64_t helper_check_write(struct cpu *c, const struct site *s, uint32_t linear
         : s->size == 2 ? mem_rmw_read16(c, s->seg, offset, &ignored) : mem_rmw_read32(c, s->seg, offset, &ignored);
 }
 
+/* MOVS, STOS */
+static void string_advance(struct cpu *c, const struct site *s)
+{
+    uint32_t mask = s->insn->address_mask, step = s->t->context->down ? -(uint32_t)s->size : s->size;
+    c->gpr[EDI] = (c->gpr[EDI] & ~mask) | ((c->gpr[EDI] + step) & mask);
+    if (opcodes[s->insn->id].src == OPERAND_Xb || opcodes[s->insn->id].src == OPERAND_Xv)
+        c->gpr[ESI] = (c->gpr[ESI] & ~mask) | ((c->gpr[ESI] + step) & mask);
+}
+
 /* After an instruction: 0, or the way out, when it wrote into its own block or a device wants something. */
 static uint64_t go_on(struct cpu *c, const struct site *s)
 {
     if (likely(!s->t->dead && !atomic_load_explicit(&c->pending, memory_order_relaxed)) || s->kind == SITE_LAST)
         return 0;
-    if (s->kind == SITE_PUSH) {                                 /* what the code after the store would do */
-        if (s->insn->flags & INSN_STACK32)
-            c->gpr[ESP] -= s->size;
-        else
-            *reg16(c, ESP) = (uint16_t)(c->gpr[ESP] - s->size);
-    }
+    if (s->kind == SITE_PUSH || s->kind == SITE_POP)            /* what the code after the store would do */
+        c->gpr[ESP] = esp_with(c, c->gpr[ESP] + (s->kind == SITE_POP ? s->size : -(uint32_t)s->size));
+    if (s->kind == SITE_STRING)
+        string_advance(c, s);
     c->eip = insn_eip(c, s->insn) + s->insn->length;
     return s->uncounted;
 }
@@ -126,6 +133,40 @@ static const uint8_t *landing_now(struct translator *tr, uint64_t remaining)
     if (landing)
         c->shadow = 0;
     return landing;
+}
+
+/* The code after the instruction may be gone on with, where it is known: nothing changed that it takes for granted. */
+static bool next_stands(struct translator *tr, const struct site *s)
+{
+    struct cpu *c = tr->cpu;
+    return !atomic_load_explicit(&c->pending, memory_order_relaxed) && c->eip == insn_eip(c, s->insn) + s->insn->length && !c->halted
+        && !c->shutdown && !c->shadow && !(c->eflags & (FLAG_TF | FLAG_RF)) && !(c->dr[7] & 0xff)
+        && tr->flushes == c->tlb->flushes && context_now(tr, mode_now(c)) == s->t->context
+        && !s->t->dead;                                         /* looked at last: the context may have been given to another */
+}
+
+/* An instruction after which something may have changed. 1: go on; else where, or NULL: by the loop. */
+const uint8_t *helper_next(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    struct translator *tr = translator_of(c);
+    (void)linear;
+    if (opcodes[s->insn->id].checks >= CHECK_fpu)
+        fpu_store(tr);
+    if (opcodes[s->insn->id].plan != PLAN_END) {
+        if (call_handler(c, s, remaining))
+            c->eip = insn_eip(c, s->insn) + s->insn->length;
+    } else {
+        locate(c, s, remaining, s->insn);
+        tr->in.frame.stop = 0;
+        tr->count.handler_nexts++;
+        handler_of(s)(c, s->insn);
+    }
+    if (c->cr0 & (CR0_EM | CR0_TS))
+        fpu_store(tr);
+    if (likely(next_stands(tr, s)))
+        return (const uint8_t *)1;
+    fpu_store(tr);
+    return landing_now(tr, remaining);
 }
 
 /* An instruction that closes its block. The handler chains nothing from it: what changed is looked at here, or by the loop (NULL). */

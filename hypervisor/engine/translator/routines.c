@@ -141,6 +141,7 @@ static void emit_ender(struct translator *tr, struct emitter *e)
 {
     tr->routine.end = e->p;
     call_helper(tr, e, helper_end);
+    tr->routine.end_tail = e->p;
     emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, 8));       /* the return address */
     emit_mov64(e, RCX, RAX);
     uint8_t *leave = emit_jrcxz(e);
@@ -162,6 +163,18 @@ static void emit_ender(struct translator *tr, struct emitter *e)
     emit_jmp(e, tr->routine.leave);
 }
 
+/* The same for an instruction after which EIP is at the next one: the helper says 1 when nothing else has changed that matters here. */
+static void emit_nexter(struct translator *tr, struct emitter *e)
+{
+    tr->routine.next = e->p;
+    call_helper(tr, e, helper_next);
+    emit_lea64(e, RCX, at(RAX, -1));
+    uint8_t *on = emit_jrcxz(e);
+    emit_jmp(e, tr->routine.end_tail);
+    emit_here(e, on);
+    go_on(tr, e, true);
+}
+
 void routines_emit(struct translator *tr)
 {
     struct emitter e = { tr->next, tr->run, tr->plain };
@@ -173,5 +186,6 @@ void routines_emit(struct translator *tr)
     tr->routine.call = emit_doer(tr, &e, helper_call, true);
     tr->routine.fpu = emit_doer(tr, &e, helper_fpu, false);
     emit_ender(tr, &e);
+    emit_nexter(tr, &e);
     tr->next = e.p;
 }

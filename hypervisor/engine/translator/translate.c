@@ -65,7 +65,8 @@ static void emit_handler_call(struct maker *m, const struct insn *i, const uint8
 static void translate_insn(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
-    if (translate_branch(m, i) || translate_fpu(m, i) || translate_stack(m, i) || translate_operation(m, i))
+    if (translate_branch(m, i) || translate_fpu(m, i) || translate_stack(m, i) || translate_operation(m, i) || translate_string(m, i)
+        || translate_system(m, i))
         return;
     if (!i->id) {
         emit_leave_at(m, i);

@@ -118,6 +118,15 @@ bool translate_branch(struct maker *, const struct insn *);
 void emit_direct(struct maker *, uint32_t eip);         /* goes on at eip */
 void emit_link_stub(struct maker *, struct stub *);
 void emit_table_stub(struct maker *, struct stub *);
+unsigned waiting_begin(struct maker *);         /* a host register for a value that waits to be pushed */
+void push_waiting(struct maker *, const struct insn *, unsigned host);  /* pushes it, and gives the register back */
+void waiting_end(struct maker *, unsigned host);
+void emit_top(struct maker *, const struct insn *, struct op);  /* the top of the stack is the op's memory */
+void emit_stack_move(struct maker *, const struct insn *, int32_t by);
 void emit_leave_at(struct maker *, const struct insn *); /* to the interpreter, before the instruction */
+
+/* --- translate_system.c, translate_string.c, translate_math.c ---------------------------------------------------------- */
+bool translate_system(struct maker *, const struct insn *);
+bool translate_string(struct maker *, const struct insn *);
 
 #endif

@@ -87,7 +87,7 @@ static void emit_stack_offset(struct maker *m, const struct insn *i, int32_t by)
         emit_movzx16(&m->e, R8, R8);
 }
 
-static void emit_stack_move(struct maker *m, const struct insn *i, int32_t by)
+void emit_stack_move(struct maker *m, const struct insn *i, int32_t by)
 {
     if (i->flags & INSN_STACK32) {
         emit_lea(&m->e, R12, at(R12, by));
@@ -135,7 +135,7 @@ static void emit_operand_to(struct maker *m, const struct insn *i, unsigned host
 }
 
 /* Reads the top of the stack. */
-static void emit_top(struct maker *m, const struct insn *i, struct op op)
+void emit_top(struct maker *m, const struct insn *i, struct op op)
 {
     struct address a;
     if (group_stack(m, 0, &a)) {
@@ -167,7 +167,7 @@ static bool emit_leave(struct maker *m, const struct insn *i)
 }
 
 /* Where a value waits that is to be pushed: rcx, when the group has the stack; else r10, which a group off another register lends. */
-static unsigned waiting_begin(struct maker *m)
+unsigned waiting_begin(struct maker *m)
 {
     struct address a;
     if (group_stack(m, 0, &a))
@@ -177,11 +177,16 @@ static unsigned waiting_begin(struct maker *m)
     return R10;
 }
 
-static void push_waiting(struct maker *m, const struct insn *i, unsigned host)
+void waiting_end(struct maker *m, unsigned host)
 {
-    emit_push(m, i, move_from(host), SITE_PUSH);
     if (host == R10 && m->group.active)
         emit_load64(&m->e, R10, at(RSP, FRAME_SPARE));
+}
+
+void push_waiting(struct maker *m, const struct insn *i, unsigned host)
+{
+    emit_push(m, i, move_from(host), SITE_PUSH);
+    waiting_end(m, host);
 }
 
 static bool push_selector(struct maker *m, const struct insn *i)

@@ -17,6 +17,7 @@
 struct context {
     uint32_t mode, cs_base, cs_limit;
     uint16_t read_classes, write_classes;       /* two bits each, by enum segment_register */
+    uint8_t down, io;                           /* DF is set; CLI and STI change IF, CPL being at most IOPL */
     uint8_t **jumps;                            /* by the low 16 bits of EIP: a landing (executable), or the miss routine */
     uint16_t *filled;                           /* which entries are landings */
     unsigned filled_count;
@@ -31,8 +32,9 @@ struct link {
     uint32_t eip;
     bool backward;                              /* loops look whether the run is over */
 };
-/* A place from which translated code calls C. What is left to do after a store: nothing; move ESP; the block is over anyway. */
-enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_LAST };
+/* A place from which translated code calls C. What is left to do after a store: nothing; move ESP; move EDI, and ESI; the block
+ * is over anyway. */
+enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_POP, SITE_STRING, SITE_LAST };
 struct site {
     struct translation *t;
     const struct insn *insn;
@@ -55,10 +57,10 @@ struct translation {
 enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 32, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64 };
 struct code_chunk { uint8_t *start; struct translation *translations; uint8_t *records; size_t records_used; };
 struct routines {                               /* emitted once; writable addresses but `enter` */
-    uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *end;
+    uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *end, *end_tail, *next;
 };
 #define TRANSLATOR_COUNTERS(ROW) ROW(blocks) ROW(block_instructions) ROW(block_bytes) ROW(entries) ROW(flushes) ROW(evictions) ROW(slow_reads) ROW(slow_writes) ROW(handler_calls) \
-    ROW(handler_ends) ROW(fpu_loads) ROW(translated_instructions)
+    ROW(handler_nexts) ROW(handler_ends) ROW(fpu_loads) ROW(translated_instructions)
 #define COUNTER(name) uint64_t name;
 struct translator_counters { TRANSLATOR_COUNTERS(COUNTER) };
 #undef COUNTER
@@ -120,6 +122,7 @@ uint64_t helper_check_write(struct cpu *, const struct site *, uint32_t linear, 
 uint64_t helper_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining, uint64_t value);
 uint64_t helper_call(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 uint64_t helper_fpu(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+const uint8_t *helper_next(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 const uint8_t *helper_end(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 
 #endif
