@@ -35,19 +35,21 @@ static size_t line_write(void *backend, const uint8_t *bytes, size_t length)
     return taken;
 }
 
-static void terminal_raw(struct serial_line *s)
+bool terminal_raw(int fd)
 {
     struct termios t;
 
-    if (!isatty(s->in) || tcgetattr(s->in, &terminal_before))
-        return;
+    if (!isatty(fd) || tcgetattr(fd, &terminal_before))
+        return false;
     t = terminal_before;
     t.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     t.c_iflag &= ~(tcflag_t)ICRNL;
     t.c_cc[VMIN] = 1;
     t.c_cc[VTIME] = 0;
-    s->terminal = !tcsetattr(s->in, TCSANOW, &t);
+    return !tcsetattr(fd, TCSANOW, &t);
 }
+
+void terminal_restore(int fd) { tcsetattr(fd, TCSANOW, &terminal_before); }
 
 bool serial_open(struct serial_line *s, const char *target, int wake, struct error *err)
 {
@@ -60,7 +62,7 @@ bool serial_open(struct serial_line *s, const char *target, int wake, struct err
     if (!strcmp(target, "-")) {
         s->out = STDOUT_FILENO;
         s->in = STDIN_FILENO;
-        terminal_raw(s);
+        s->terminal = terminal_raw(s->in);
         return true;
     }
     s->out = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -181,7 +183,7 @@ void serial_close(struct serial_line *s)
         return;
     pump_out(s);
     if (s->terminal)
-        tcsetattr(STDIN_FILENO, TCSANOW, &terminal_before);
+        terminal_restore(STDIN_FILENO);
     if (s->out >= 0 && s->out != STDOUT_FILENO)
         close(s->out);
     free(s->window);

@@ -30,6 +30,9 @@ void serial_start(struct serial_line *, struct machine *);      /* the machine e
 void serial_pump(struct serial_line *, bool poll_in);
 /* Was the text sent since the last match? If so everything up to its end is forgotten. */
 bool serial_has(struct serial_line *, const char *text);
+/* The process has one terminal: no echo, no lines, until it is put back. false: it is none. */
+bool terminal_raw(int fd);
+void terminal_restore(int fd);
 void serial_close(struct serial_line *);        /* after the machine is gone */
 
 #endif

@@ -3,6 +3,7 @@
  * The main thread sleeps in poll() or, with a window, in SDL's event wait. It wakes for signals, for the control socket, when the
  * serial line has bytes or the typist is done (an eventfd), and every STEP_MS while an --until looks at the screen. */
 #include "console/control.h"
+#include "console/ports.h"
 #include "console/screen.h"
 #include "console/session.h"
 #include "console/steps.h"
@@ -48,11 +49,24 @@ static void host_notice(void *ui, const char *text)
     session_notice(ui, "%s", text);
 }
 
-static struct stream_end *host_serial(void *ui, unsigned port)
+/* Port 1 is --serial's, or at least looked at by --until. */
+static struct stream_end *host_serial(void *ui, struct machine *m, unsigned port, const char *to, struct error *err)
 {
     struct session *s = ui;
 
-    return port == 0 ? &s->serial.end : NULL;
+    if (port == 0 && *to && s->options->serial) {
+        error_set(err, EINVAL, "--serial and serial1.to both say where serial port 1 goes: leave one out");
+        return NULL;
+    }
+    if (port == 0 && !*to)
+        return &s->serial.end;
+    return port_serial(m, port, to, port ? NULL : &s->serial, err);
+}
+
+static struct parallel_end *host_parallel(void *ui, struct machine *m, unsigned port, const char *to, struct error *err)
+{
+    (void)ui;
+    return port_parallel(m, port, to, err);
 }
 
 static void host_debug(void *ui, uint16_t port, uint8_t byte)
@@ -129,7 +143,7 @@ static bool session_open(struct session *s, struct machine_config *config, struc
     s->wake = s->signals = -1;
     pthread_mutex_init(&s->notice_lock, NULL);
     s->host = (struct host){ .ui = s, .activity = host_activity, .notice = host_notice, .serial = host_serial,
-                             .debug = host_debug };
+                             .parallel = host_parallel, .debug = host_debug };
     if (!signals_open(s, err) || !serial_open(&s->serial, o->serial, s->wake, err) || !debug_open(s, err) ||
         !profile_apply(s->profile, "stop", profile_stop_properties, &s->stop, err)) {
         setup_media_close(config);

@@ -35,6 +35,8 @@ static size_t put_utf8(char *to, uint16_t c)
     return 3;
 }
 
+uint16_t cp437_high(uint8_t c) { return c >= 0x7f ? high[c - 0x7f] : c; }
+
 size_t cp437_to_utf8(const uint8_t *cells, size_t count, char *text, size_t size)
 {
     size_t used = 0;

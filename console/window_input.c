@@ -35,7 +35,7 @@ static void release_keys(struct window *w)
 
 bool window_absolute(struct window *w)
 {
-    return w->session->machine->pointer.at;     /* set once, when the machine is made */
+    return machine_pointer_absolute(w->session->machine);
 }
 
 void window_capture(struct window *w, bool on)

@@ -8,6 +8,8 @@
 #include "devices/i8259.h"
 #include "devices/port61.h"
 #include "devices/ps2.h"
+#include "devices/serial.h"
+#include "devices/vmport.h"
 #include "engine/engine.h"
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ISA_IRQ0 = 128, A20_KEYBOARD = 144, A20_PORT92 = 145, FERR = 146 };  /* inputs of the PIIX3 */
+enum { ISA_IRQ0 = 128, A20_KEYBOARD = 144, A20_PORT92 = 145, FERR = 146, ISA_SECOND0 = 147 };     /* inputs of the PIIX3 */
 #define VGA_FIRMWARE "/usr/share/seabios/vgabios-stdvga.bin"
 
 /* Adds a device with the board's options, then those of the profile's section of the same name. */
@@ -117,21 +119,64 @@ static bool add_keyboard(struct board *b, struct error *err)
 static bool add_power(struct board *b, struct error *err)
 {
     bool acpi = b->machine_profile.acpi;
-    b->pm = add(b, "piix4_pm", "pm", err, "acpi=%s,serial=2", acpi ? "on" : "off");
+    b->pm = add(b, "piix4_pm", "pm", err, "acpi=%s,serial=2,parallel=1", acpi ? "on" : "off");
     if (!b->pm || !add(b, "bochs_shutdown", "shutdown", err, "%s", ""))
         return false;
     wire_irq(b, "pm", "sci", 9);
     return true;
 }
 
+/* The profile's value; NULL: it says nothing of it. */
+static const char *setting(struct board *b, const char *section, const char *key)
+{
+    const char *value = profile_get(b->config->profile, section, key);
+    return value && *value ? value : NULL;
+}
+
+/* COM1 and COM2 are there, the others where something is plugged in. "mouse:KIND" is a device of ours. */
+static bool add_serial(struct board *b, struct error *err)
+{
+    static const uint16_t bases[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
+    for (unsigned n = 0; n < ARRAY_SIZE(bases); n++) {
+        char id[] = "serial1";
+        id[6] = (char)('1' + n);
+        const char *to = setting(b, id, "to");
+        if (n > 1 && !to)
+            continue;
+        struct device *port = add(b, "ns16550a", id, err, "iobase=%u,port=%u", bases[n], n);
+        if (!port)
+            return false;
+        wire(b, id, "irq", "piix3", (n < 2 ? ISA_SECOND0 : ISA_IRQ0) + (n & 1 ? 3 : 4));
+        if (!to || strncmp(to, "mouse", 5))
+            continue;
+        struct device *mouse = add(b, "serial_mouse", "sermouse", err, "kind=%s", to[5] == ':' ? to + 6 : "microsoft");
+        if (!mouse)
+            return false;
+        ns16550a_plug(port, serial_mouse_end(mouse));
+    }
+    return true;
+}
+
+static bool add_parallel(struct board *b, struct error *err)
+{
+    static const struct { uint16_t base; uint8_t irq; } ports[] = { { 0x378, 7 }, { 0x278, 5 }, { 0x3bc, 7 } };
+    for (unsigned n = 0; n < ARRAY_SIZE(ports); n++) {
+        char id[] = "parallel1";
+        id[8] = (char)('1' + n);
+        if (n && !setting(b, id, "to"))
+            continue;
+        if (!add(b, "pc87332_lpt", id, err, "iobase=%u,port=%u,irq-number=%u", ports[n].base, n, ports[n].irq))
+            return false;
+        wire(b, id, "irq", "piix3", (n < 2 ? ISA_SECOND0 : ISA_IRQ0) + ports[n].irq);
+    }
+    return true;
+}
+
 static bool add_ports(struct board *b, struct error *err)
 {
     const struct machine_config *config = b->config;
-    if (!add(b, "ns16550a", "serial0", err, "iobase=0x3f8,port=0") || !add(b, "ns16550a", "serial1", err, "iobase=0x2f8,port=1") ||
-        !add(b, "debugcon", "debugcon", err, "%s", "") || !(b->fw_cfg = add(b, "fw_cfg", "fw_cfg", err, "%s", "")))
+    if (!add_serial(b, err) || !add_parallel(b, err) || !add(b, "vmport", "vmport", err, "%s", "") || !add(b, "debugcon", "debugcon", err, "%s", "") || !(b->fw_cfg = add(b, "fw_cfg", "fw_cfg", err, "%s", "")))
         return false;
-    wire_irq(b, "serial0", "irq", 4);
-    wire_irq(b, "serial1", "irq", 3);
     if (config->debug_port && config->debug_port != 0x402 &&
         !add(b, "debugcon", "debugport", err, "iobase=%u", config->debug_port))
         return false;
@@ -347,5 +392,6 @@ bool i440fx_add_cpu(struct board *b, const char *engine_name, struct error *err)
     wire(b, "piix3", "a20m", "cpu0", CPU_A20);
     wire(b, "piix3", "ignne", "cpu0", CPU_IGNNE);
     wire(b, "cpu0", "ferr_out", "piix3", FERR);
+    vmport_connect(machine_find(m, "vmport"), c->gpr, c->tsc_hz, -b->utc_offset / 60, ps2_mouse_nudge, machine_find(m, "mouse"));
     return true;
 }

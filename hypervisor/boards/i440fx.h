@@ -18,6 +18,7 @@ struct board {
     struct board_disk disk[MACHINE_DISKS];
     const struct machine_config *config;        /* during machine_create only */
     uint8_t *firmware; size_t firmware_size;
+    int utc_offset;                             /* seconds that the guest's clock is ahead of UTC */
     uint64_t low;                               /* bytes of RAM below 4 GiB */
     struct block_pool *pool;
     struct drive drive[DRIVES_MAX]; unsigned drives;

@@ -80,7 +80,8 @@ static bool wall_origin(struct board *b, int64_t *origin, struct error *err)
     }
     time_t now = time(NULL);
     localtime_r(&now, &t);
-    *origin = now + (b->machine_profile.utc ? 0 : t.tm_gmtoff);
+    b->utc_offset = b->machine_profile.utc ? 0 : (int)t.tm_gmtoff;
+    *origin = now + b->utc_offset;
     return true;
 }
 

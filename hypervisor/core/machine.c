@@ -366,6 +366,14 @@ void machine_key(struct machine *m, uint16_t key, bool down)
     post_event(m, key_event, (struct input_event){ .key = key, .down = down });
 }
 
+bool machine_pointer_absolute(struct machine *m)
+{
+    machine_lock(m);
+    bool absolute = m->pointer.at;
+    machine_unlock(m);
+    return absolute;
+}
+
 void machine_pointer_move(struct machine *m, int dx, int dy, int dz, unsigned buttons)
 {
     post_event(m, pointer_event, (struct input_event){ .dx = dx, .dy = dy, .dz = dz, .buttons = buttons });

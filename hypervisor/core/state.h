@@ -24,8 +24,9 @@ struct state_bytes { uint8_t *bytes; uint64_t length; };
 #define FIELD_ARRAY(T, m) { .name = #m, .offset = offsetof(T, m), .count = sizeof(((T *)0)->m) / sizeof(((T *)0)->m[0]), \
     .kind = STATE_KIND(((T *)0)->m[0]), .since = 1 }
 /* An embedded struct, and an array of structs. */
-#define FIELD_STRUCT(T, m, table) { .name = #m, .offset = offsetof(T, m), .count = 1, .kind = STATE_STRUCT, .since = 1, \
+#define FIELD_STRUCT_SINCE(v, T, m, table) { .name = #m, .offset = offsetof(T, m), .count = 1, .kind = STATE_STRUCT, .since = (v), \
     .fields = (table), .stride = sizeof(((T *)0)->m) }
+#define FIELD_STRUCT(T, m, table) FIELD_STRUCT_SINCE(1, T, m, table)
 #define FIELD_STRUCTS(T, m, table) { .name = #m, .offset = offsetof(T, m), .count = sizeof(((T *)0)->m) / sizeof(((T *)0)->m[0]), \
     .kind = STATE_STRUCT, .since = 1, .fields = (table), .stride = sizeof(((T *)0)->m[0]) }
 #define FIELD_BYTES(T, m) { .name = #m, .offset = offsetof(T, m) + 0 * sizeof(((T *)0)->m.bytes), .count = 1, \

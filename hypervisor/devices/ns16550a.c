@@ -1,18 +1,19 @@
 /* 16550A UART with 16-byte FIFOs. Read [PC16550D] "Registers" and "FIFO interrupt mode operation".
  *
  * In a PC: COM1 at 3F8h on IRQ4, COM2 at 2F8h on IRQ3; clock 1.8432 MHz. MCR's OUT2 gates the interrupt
- * onto the bus, so output "irq" is low while OUT2 is. The far end is the host's stream of the property
- * `port` (core/sinks.h), or nothing: then what is sent is gone, and the modem lines are low.
+ * onto the bus, so output "irq" is low while OUT2 is. The far end is the host's stream of the properties
+ * `port` and `to` (core/sinks.h), a mouse (devices/serial.h), or nothing: then what is sent is gone, and
+ * the modem lines are low.
  *
  * A character takes its bits' time on the line, both ways. Bytes from the host wait on the line while the
  * receive FIFO is full: the far end is taken to honour flow control, so they never overrun; in loopback a
- * guest can overrun itself.
+ * guest can overrun itself. Breaks and errors of the far end come with their character.
  *
  * References: [PC16550D]
- * Not modelled: parity and framing errors from the far end, DMA signals TXRDY and RXRDY, a break from the
- * far end. A divisor of 0 counts as 1. */
+ * Not modelled: DMA signals TXRDY and RXRDY. A divisor of 0 counts as 1. */
 #include "base/fifo.h"
 #include "core/machine.h"
+#include "devices/serial.h"
 #include <errno.h>
 
 enum { RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR };        /* THR is RBR's, FCR is IIR's write side */
@@ -31,7 +32,8 @@ enum { BASE_BAUD = 115200, DEPTH = 16, LINE_BUFFER = 64, TIMEOUT_CHARACTERS = 4 
 struct ns16550a {
     struct device dev;
     uint16_t iobase;
-    uint8_t port;                               /* properties */
+    uint8_t port;
+    char *to;                                   /* properties */
     struct wire irq;
     struct stream_end *end;
     uint8_t ier, fcr, lcr, mcr, lsr, msr, scr, tsr;    /* lsr: the error bits only; the others are computed */
@@ -40,7 +42,8 @@ struct ns16550a {
     bool thre_pending;                          /* THRE interrupt not yet taken notice of */
     bool timed_out;                             /* characters lie in the FIFO and nobody came for them */
     bool sending;                               /* tsr holds a character */
-    struct fifo rx, rx_errors, tx, waiting;     /* rx_errors: a byte of LSR bits each; waiting: on the line */
+    /* rx_errors: a byte of LSR bits each; waiting: on the line, with its errors */
+    struct fifo rx, rx_errors, tx, waiting, waiting_errors;
     struct timer send, receive, timeout;
 };
 
@@ -168,8 +171,10 @@ static void uart_start_receive(struct ns16550a *u)
 static void uart_received(void *chip)
 {
     struct ns16550a *u = chip;
-    if (u->waiting.count && u->rx.count < (uart_fifos(u) ? DEPTH : 1) && !(u->mcr & MCR_LOOP))
-        uart_put_rx(u, fifo_pop(&u->waiting), 0);
+    if (u->waiting.count && u->rx.count < (uart_fifos(u) ? DEPTH : 1) && !(u->mcr & MCR_LOOP)) {
+        uint8_t errors = u->waiting_errors.count ? fifo_pop(&u->waiting_errors) : 0;
+        uart_put_rx(u, fifo_pop(&u->waiting), errors & LSR_ERRORS);
+    }
     uart_start_receive(u);
     ns16550a_update_irq(u);
 }
@@ -370,12 +375,18 @@ static size_t uart_end_room(void *chip)
     return (size_t)(LINE_BUFFER - MIN(u->waiting.count, LINE_BUFFER));
 }
 
-static void uart_end_receive(void *chip, const uint8_t *bytes, size_t length)
+static void uart_end_receive_bad(void *chip, uint8_t byte, unsigned errors)
 {
     struct ns16550a *u = chip;
-    for (size_t i = 0; i < length; i++)
-        fifo_push(&u->waiting, bytes[i]);
+    if (fifo_push(&u->waiting, byte))
+        fifo_push(&u->waiting_errors, (uint8_t)errors);
     uart_start_receive(u);
+}
+
+static void uart_end_receive(void *chip, const uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        uart_end_receive_bad(chip, bytes[i], 0);
 }
 
 static void uart_end_modem(void *chip, unsigned lines)
@@ -393,26 +404,36 @@ static void uart_end_drained(void *chip)
         uart_sent(u);
 }
 
+void ns16550a_plug(struct device *dev, struct stream_end *end)
+{
+    struct ns16550a *u = container_of(dev, struct ns16550a, dev);
+    u->end = end;
+    end->chip = u;
+    end->room = uart_end_room;
+    end->receive = uart_end_receive;
+    end->receive_bad = uart_end_receive_bad;
+    end->modem_in = uart_end_modem;
+    end->drained = uart_end_drained;
+    /* a plugged cable, until the far end says otherwise */
+    u->lines = MODEM_CTS | MODEM_DSR | MODEM_DCD;
+}
+
 static bool uart_init(struct device *dev, struct error *err)
 {
     struct ns16550a *u = container_of(dev, struct ns16550a, dev);
     const struct host *host = dev->machine->host;
-    (void)err;
     timer_init(&u->send, uart_sent, u);
     timer_init(&u->receive, uart_received, u);
     timer_init(&u->timeout, uart_timed_out, u);
     u->rx.limit = u->rx_errors.limit = u->tx.limit = DEPTH;
-    u->waiting.limit = LINE_BUFFER;
-    u->end = host->serial ? host->serial(host->ui, u->port) : NULL;
-    if (u->end) {
-        u->end->chip = u;
-        u->end->room = uart_end_room;
-        u->end->receive = uart_end_receive;
-        u->end->modem_in = uart_end_modem;
-        u->end->drained = uart_end_drained;
-        /* a plugged cable, until the far end says otherwise */
-        u->lines = MODEM_CTS | MODEM_DSR | MODEM_DCD;
-    }
+    u->waiting.limit = u->waiting_errors.limit = LINE_BUFFER;
+    err->code = 0;
+    bool mouse = !strncmp(u->to, "mouse", 5);   /* the board plugs it in */
+    struct stream_end *end = host->serial && !mouse ? host->serial(host->ui, dev->machine, u->port, u->to, err) : NULL;
+    if (!end && err->code)
+        return false;
+    if (end)
+        ns16550a_plug(dev, end);
     space_map_io(dev->machine->ports, u->iobase, 8, &uart_io, u, 0);
     return true;
 }
@@ -431,13 +452,13 @@ static void uart_reset(struct device *dev, enum reset_kind kind)
     u->rx = u->rx_errors = u->tx = (struct fifo){ .limit = DEPTH };
     if (kind == RESET_POWER) {
         timer_stop(clock, &u->receive);
-        u->waiting = (struct fifo){ .limit = LINE_BUFFER };
+        u->waiting = u->waiting_errors = (struct fifo){ .limit = LINE_BUFFER };
         u->divisor = 1;
         u->scr = 0;
     }
     uart_update_modem(u);
-    u->msr &= (uint8_t)~MSR_DELTAS;
     uart_tell_modem(u);
+    u->msr &= (uint8_t)~MSR_DELTAS;
     uart_start_receive(u);
     ns16550a_update_irq(u);
 }
@@ -445,16 +466,27 @@ static void uart_reset(struct device *dev, enum reset_kind kind)
 static bool uart_restored(struct device *dev, unsigned version, struct error *err)
 {
     struct ns16550a *u = container_of(dev, struct ns16550a, dev);
-    (void)version;
+    if (version < 2)                            /* the errors of what is on the line came then */
+        for (u->waiting_errors = (struct fifo){ .limit = LINE_BUFFER }; u->waiting_errors.count < u->waiting.count;)
+            if (!fifo_push(&u->waiting_errors, 0))
+                break;
     if (u->rx.limit != DEPTH || u->rx_errors.limit != DEPTH || u->tx.limit != DEPTH ||
         u->waiting.limit != LINE_BUFFER || u->rx.count > DEPTH || u->rx_errors.count != u->rx.count ||
-        u->tx.count > DEPTH || u->waiting.count > LINE_BUFFER)
+        u->tx.count > DEPTH || u->waiting.count > LINE_BUFFER || u->waiting_errors.limit != LINE_BUFFER ||
+        u->waiting_errors.count != u->waiting.count)
         return error_set(err, EINVAL, "'%s': the serial port cannot be in this state", dev->id);
     uart_tell_modem(u);
     uart_tell_settings(u);
     if (u->sending && !timer_running(&u->send)) /* the far end had no room; this one may */
         timer_at(&dev->machine->clock, &u->send, clock_now(&dev->machine->clock));
     return true;
+}
+
+static void uart_free(struct device *dev)
+{
+    struct ns16550a *u = container_of(dev, struct ns16550a, dev);
+    if (u->end && u->end->close)
+        u->end->close(u->end->backend);
 }
 
 static const struct state_field uart_state[] = {
@@ -464,16 +496,19 @@ static const struct state_field uart_state[] = {
     FIELD(struct ns16550a, lines), FIELD(struct ns16550a, thre_pending), FIELD(struct ns16550a, timed_out),
     FIELD(struct ns16550a, sending), FIELD_STRUCT(struct ns16550a, rx, fifo_state),
     FIELD_STRUCT(struct ns16550a, rx_errors, fifo_state), FIELD_STRUCT(struct ns16550a, tx, fifo_state),
-    FIELD_STRUCT(struct ns16550a, waiting, fifo_state), FIELD(struct ns16550a, send),
+    FIELD_STRUCT(struct ns16550a, waiting, fifo_state),
+    FIELD_STRUCT_SINCE(2, struct ns16550a, waiting_errors, fifo_state), FIELD(struct ns16550a, send),
     FIELD(struct ns16550a, receive), FIELD(struct ns16550a, timeout), END
 };
 static const struct property uart_properties[] = {
+    PROPERTY(struct ns16550a, to, "",
+             "what is plugged in: pty, tcp:HOST:PORT, tcp-listen:PORT, file:F, stdio, tty:DEVICE, mouse, loop"),
     PROPERTY(struct ns16550a, iobase, "0x3f8", "first of the eight ports"),
     PROPERTY(struct ns16550a, port, "0", "which of the host's serial streams is at the far end"), END
 };
 static const struct pin uart_outputs[] = { PIN(struct ns16550a, irq), END };
 const struct device_class ns16550a_class = {
     .name = "ns16550a", .summary = "serial port", .size = sizeof(struct ns16550a),
-    .properties = uart_properties, .outputs = uart_outputs, .state = uart_state, .state_version = 1,
-    .init = uart_init, .reset = uart_reset, .restored = uart_restored,
+    .properties = uart_properties, .outputs = uart_outputs, .state = uart_state, .state_version = 2,
+    .init = uart_init, .reset = uart_reset, .restored = uart_restored, .free = uart_free,
 };

@@ -5,7 +5,8 @@
  * request. Inputs 128-143 are the ISA bus's IRQ0-15. What shares a request is ORed; irq0-irq15 go to the 8259 pair, and
  * apic0-apic15 carry the same to the I/O APIC, where the firmware's tables expect PCI interrupts too. Inputs 144 and 145 are the A20
  * gates of the 8042 and of port 92h: the one written last drives the output a20m. Input 146 is FERR#: it latches IRQ13 until a write to port F0h, which
- * asserts ignne until FERR# ends. Port CF9h resets the machine.
+ * asserts ignne until FERR# ends. Inputs 147-162 are IRQ0-15 once more, for a second card on a request that another one drives.
+ * Port CF9h resets the machine.
  *
  * References: [PIIX3] 2.2: PIRQRC 60h-63h, XBCS 4Eh, TOM 69h, MBIRQ 70h, DLC 82h; 2.5 for CF9h, F0h.
  * Not modelled: DMA channel and chip select routing (69h-7Fh hold what was written), SMI (A0h-AFh likewise).
@@ -16,7 +17,8 @@ enum { IORT = 0x4c, XBCS = 0x4e, PIRQRC = 0x60, TOM = 0x69, MSTAT = 0x6a, MBIRQ0
        APICBASE = 0x80, DLC = 0x82, SMICNTL = 0xa0 };
 enum { PIRQ_OFF = 0x80, PIRQ_IRQ = 0x0f };
 enum { RC = 0xcf9, RC_HARD = 1 << 1, RC_RESET = 1 << 2 };
-enum { ISA_IRQ0 = 32 * 4, IRQS = 16, A20_KEYBOARD = ISA_IRQ0 + IRQS, A20_PORT92, FERR, INPUTS };
+enum { ISA_IRQ0 = 32 * 4, IRQS = 16, A20_KEYBOARD = ISA_IRQ0 + IRQS, A20_PORT92, FERR, ISA_SECOND0,
+       INPUTS = ISA_SECOND0 + IRQS };
 enum { COPROCESSOR_ERROR = 0xf0, FERR_IRQ = 13 };
 #define ROUTABLE 0xdef8u                        /* IRQ 3-7, 9-12, 14, 15; others are reserved [PIIX3, 2.2.12] */
 
@@ -66,6 +68,13 @@ static void ferr_moved(struct piix3_isa *p, bool level)
     }
 }
 
+static void isa_moved(struct piix3_isa *p, unsigned pin)
+{
+    unsigned n = pin >= ISA_SECOND0 ? pin - ISA_SECOND0 : pin - ISA_IRQ0;
+    bool any = p->levels[ISA_IRQ0 + n] || p->levels[ISA_SECOND0 + n];
+    p->isa = (uint16_t)((p->isa & ~BIT(n)) | (any ? BIT(n) : 0));
+}
+
 static void piix_input(struct device *dev, unsigned pin, bool level)
 {
     struct piix3_isa *p = piix_of(dev);
@@ -81,7 +90,7 @@ static void piix_input(struct device *dev, unsigned pin, bool level)
     if (pin == FERR)
         ferr_moved(p, level);
     else if (pin >= ISA_IRQ0)
-        p->isa = (uint16_t)(p->isa ^ BIT(pin - ISA_IRQ0));
+        isa_moved(p, pin);
     else
         p->count[pirq_of(pin)] = (uint8_t)(p->count[pirq_of(pin)] + (level ? 1 : -1));
     piix_update_irq(p);
@@ -193,10 +202,10 @@ static bool piix_restored(struct device *dev, unsigned version, struct error *er
     p->isa = 0;
     for (unsigned pin = 0; pin < INPUTS; pin++) {
         p->levels[pin] = !!p->levels[pin];
-        if (pin >= A20_KEYBOARD)
+        if (pin >= A20_KEYBOARD && pin < ISA_SECOND0)
             continue;
         if (pin >= ISA_IRQ0)
-            p->isa |= (uint16_t)(p->levels[pin] << (pin - ISA_IRQ0));
+            p->isa |= (uint16_t)(p->levels[pin] << (pin - ISA_IRQ0) % (ISA_SECOND0 - ISA_IRQ0));
         else
             p->count[pirq_of(pin)] = (uint8_t)(p->count[pirq_of(pin)] + p->levels[pin]);
     }

@@ -22,6 +22,7 @@ struct ps2_port {
 struct ps2_port *i8042_port(struct device *i8042, unsigned port);      /* 0 keyboard, 1 auxiliary */
 void ps2_keyboard_plug(struct device *keyboard, struct ps2_port *);
 void ps2_mouse_plug(struct device *mouse, struct ps2_port *);
+void ps2_mouse_nudge(struct device *mouse);     /* an interrupt, with an empty packet: another device has news of the pointer */
 
 /* Scan code set 2 to set 1, without prefixes and break bits: what the 8042 does when XLATE is on. */
 uint8_t ps2_translate(uint8_t set2);

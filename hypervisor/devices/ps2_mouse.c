@@ -30,6 +30,7 @@ struct ps2_mouse {
     uint8_t command, id, rate, resolution, buttons, shown, last;
     uint8_t knock[2];                           /* the two sample rates before this one */
     bool enabled, remote, wrap, scaled, testing, refused;
+    bool nudged;                                /* a packet is wanted though there is nothing to say */
     int64_t dx, dy, dz;                         /* not yet reported */
     int64_t reported;                           /* when the last packet was made */
     struct fifo packet, reply;                  /* replies go first */
@@ -98,6 +99,7 @@ static void mouse_packet(struct ps2_mouse *m, bool stream)
         fifo_push(&m->packet, (uint8_t)((take_motion(&m->dz, -8, 7) & 15) | (m->buttons & 0x18) << 1));
     else
         m->dz = 0;
+    m->nudged = false;
     m->shown = m->buttons;
     m->reported = clock_now(&m->dev.machine->clock);
 }
@@ -109,7 +111,7 @@ static bool mouse_has_click(const struct ps2_mouse *m)
 
 static bool mouse_has_news(const struct ps2_mouse *m)
 {
-    return m->dx || m->dy || (m->dz && m->id != ID_PLAIN) || mouse_has_click(m);
+    return m->dx || m->dy || (m->dz && m->id != ID_PLAIN) || mouse_has_click(m) || m->nudged;
 }
 
 static bool mouse_streams(const struct ps2_mouse *m)
@@ -146,6 +148,13 @@ static bool mouse_waiting(void *chip)
     return mouse_streams(m) && mouse_has_click(m);
 }
 
+void ps2_mouse_nudge(struct device *dev)
+{
+    struct ps2_mouse *m = container_of(dev, struct ps2_mouse, dev);
+    m->nudged = mouse_streams(m);
+    mouse_schedule(m);
+}
+
 static void mouse_move(void *chip, int dx, int dy, int dz, unsigned buttons)
 {
     struct ps2_mouse *m = chip;
@@ -166,6 +175,7 @@ static void mouse_move(void *chip, int dx, int dy, int dz, unsigned buttons)
 static void mouse_forget(struct ps2_mouse *m)
 {
     m->dx = m->dy = m->dz = 0;
+    m->nudged = false;
     m->shown = m->buttons;
     fifo_clear(&m->packet);
     timer_stop(&m->dev.machine->clock, &m->sample);
@@ -342,7 +352,8 @@ static const struct state_field mouse_state[] = {
     FIELD(struct ps2_mouse, resolution), FIELD(struct ps2_mouse, buttons), FIELD(struct ps2_mouse, shown),
     FIELD(struct ps2_mouse, last), FIELD_ARRAY(struct ps2_mouse, knock), FIELD(struct ps2_mouse, enabled),
     FIELD(struct ps2_mouse, remote), FIELD(struct ps2_mouse, wrap), FIELD(struct ps2_mouse, scaled),
-    FIELD(struct ps2_mouse, testing), FIELD(struct ps2_mouse, refused), FIELD(struct ps2_mouse, dx),
+    FIELD(struct ps2_mouse, testing), FIELD(struct ps2_mouse, refused),
+    FIELD_SINCE(2, struct ps2_mouse, nudged), FIELD(struct ps2_mouse, dx),
     FIELD(struct ps2_mouse, dy), FIELD(struct ps2_mouse, dz), FIELD(struct ps2_mouse, reported),
     FIELD_STRUCT(struct ps2_mouse, packet, fifo_state), FIELD_STRUCT(struct ps2_mouse, reply, fifo_state),
     FIELD(struct ps2_mouse, sample), FIELD(struct ps2_mouse, bat), END
@@ -352,6 +363,6 @@ static const struct property mouse_properties[] = {
 };
 const struct device_class ps2_mouse_class = {
     .name = "ps2_mouse", .summary = "PS/2 mouse with wheel", .size = sizeof(struct ps2_mouse),
-    .properties = mouse_properties, .state = mouse_state, .state_version = 1, .init = mouse_init,
+    .properties = mouse_properties, .state = mouse_state, .state_version = 2, .init = mouse_init,
     .reset = mouse_reset, .restored = mouse_restored,
 };

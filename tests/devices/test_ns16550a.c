@@ -24,9 +24,9 @@ static void far_settings(void *backend, unsigned baud, unsigned data, char parit
     baud_told = baud;
 }
 static struct stream_end end = { .write = far_write, .modem = far_modem, .settings = far_settings };
-static struct stream_end *offer(void *ui, unsigned port)
+static struct stream_end *offer(void *ui, struct machine *m, unsigned port, const char *to, struct error *err)
 {
-    (void)ui;
+    (void)ui, (void)m, (void)to, (void)err;
     return port == 0 ? &end : NULL;
 }
 static const struct host host = { .serial = offer };
@@ -226,6 +226,28 @@ Test(ns16550a, modem_lines)
     cr_assert_eq(bench_in8(b, MSR), 0x1a);
     cr_assert(!bench_irq(b, 4));
     cr_assert_eq(bench_in8(b, MSR), 0x10);
+    bench_free(b);
+}
+
+Test(ns16550a, errors_and_breaks_come_with_their_character)
+{
+    struct bench *b = uart(1, 5);
+    from_far("a");
+    end.receive_bad(end.chip, 'b', LINE_PARITY);
+    end.receive_bad(end.chip, 0, LINE_BREAK);
+    from_far("c");
+    bench_step(b, CHARACTER);
+    cr_assert_eq(bench_in8(b, LSR), 0x61);
+    bench_step(b, 3 * CHARACTER);
+    cr_assert_eq(bench_in8(b, LSR), 0xe1, "an error is in the FIFO, not on top");
+    cr_assert_eq(bench_in8(b, RBR), 'a');
+    cr_assert_eq(bench_in8(b, IIR), 0xc6, "a line status interrupt for the one on top");
+    cr_assert_eq(bench_in8(b, LSR), 0xe5);
+    cr_assert_eq(bench_in8(b, RBR), 'b');
+    cr_assert_eq(bench_in8(b, LSR), 0xf1, "the break");
+    cr_assert_eq(bench_in8(b, RBR), 0);
+    cr_assert_eq(bench_in8(b, LSR), 0x61);
+    cr_assert_eq(bench_in8(b, RBR), 'c');
     bench_free(b);
 }
 

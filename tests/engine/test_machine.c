@@ -141,7 +141,7 @@ Test(machine, settings_that_cannot_be)
     static const struct { const char *set, *says; } cases[] = {
         { "machine.memory=1M", "machine.memory" }, { "machine.memory=2000001", "machine.memory" }, { "machine.date=yesterday", "machine.date" },
         { "machine.board=vax", "board" }, { "cpu.engine=warp", "engine" }, { "cpu.model=z80", "z80" }, { "cpu.count=2", "cpu.count" },
-        { "nosuch.key=1", "nosuch" }, { "disk0.heads=16", "disk0" }, { "serial0.colour=red", "colour" },
+        { "nosuch.key=1", "nosuch" }, { "disk0.heads=16", "disk0" }, { "serial1.colour=red", "colour" },
     };
     for (unsigned n = 0; n < ARRAY_SIZE(cases); n++) {
         struct error err = { 0 };
