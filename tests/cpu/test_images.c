@@ -36,3 +36,4 @@ Test(images, v86) { run_on_all("v86"); }
 Test(images, debug) { run_on_all("debug"); }
 Test(images, faults) { run_on_all("faults"); }
 Test(images, real) { run_on_all("real"); }
+Test(images, smc) { run_on_all("smc"); }

@@ -1,7 +1,8 @@
 /* See image_bench.h. Ports: 0F4h verdict, 0F5h the vector of an unexpected exception, 0F6h bits 0 INTR, 1 NMI, 2 A20 masked,
- * 3 INIT; 0F7h the vector that INTR acknowledges with; 0F8h notes. */
+ * 3 INIT; 0F7h the vector that INTR acknowledges with; 0F8h notes; 0F9h the address of three dwords, to, from, bytes: a device copies. */
 #include "tests/support/engine_bench.h"
 #include "tests/support/image_bench.h"
+#include "base/bits.h"
 #include "engine/engine.h"
 #include <libgen.h>
 #include <stdio.h>
@@ -19,6 +20,15 @@ static uint64_t port_read(void *chip, uint64_t offset, unsigned size)
 
 static void set_pin(struct image_bench *b, unsigned pin, bool level) { cpu_class.input(&b->cpu->dev, pin, level); }
 
+static void device_copies(struct image_bench *b, uint64_t request)
+{
+    uint8_t bytes[4096], what[12];
+    space_copy_in(b->m->memory, what, request, sizeof what);
+    size_t length = MIN(le32_get(what + 8), sizeof bytes);
+    space_copy_in(b->m->memory, bytes, le32_get(what + 4), length);
+    space_copy_out(b->m->memory, le32_get(what), bytes, length);
+}
+
 static void port_write(void *chip, uint64_t offset, unsigned size, uint64_t value)
 {
     struct image_bench *b = chip;
@@ -35,6 +45,7 @@ static void port_write(void *chip, uint64_t offset, unsigned size, uint64_t valu
         set_pin(b, CPU_A20, !(value & 4));
         set_pin(b, CPU_INIT, value & 8);
         break;
+    case 5: device_copies(b, value); break;
     case 3: b->intr_vector = (int)(value & 0xff); break;
     default:
         if (b->note_count < ARRAY_SIZE(b->notes))
