@@ -16,4 +16,6 @@ bool bench_attach(struct cpu *c, unsigned near, struct error *err)
     return true;
 }
 
+void bench_near(struct cpu *c, unsigned near) { translator_of(c)->near = near; }
+unsigned bench_mode(const struct cpu *c) { return mode_now(c); }
 void bench_detach(struct cpu *c) { c->engine->detach(c); }

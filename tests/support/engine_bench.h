@@ -6,5 +6,7 @@
 
 bool bench_attach(struct cpu *, unsigned near, struct error *);
 void bench_detach(struct cpu *);
+void bench_near(struct cpu *, unsigned near);   /* of the translator, attached already */
+unsigned bench_mode(const struct cpu *);        /* MODE_* of the code it is in */
 
 #endif

@@ -69,6 +69,11 @@ static void fault(struct cpu *c)
 }
 
 /* --- one instruction ------------------------------------------------------------------------------------------ */
+static bool one_at_a_time(const struct cpu *c)
+{
+    return cpu_step_wise(c) || c->eflags & FLAG_RF;
+}
+
 static void step(struct cpu *c, unsigned mode)
 {
     struct interpreter *in = interpreter_of(c);
@@ -76,8 +81,8 @@ static void step(struct cpu *c, unsigned mode)
     if (cpu_code_breakpoint(c))
         return;
     c->shadow = 0;
+    in->frame.single = one_at_a_time(c);        /* not because the budget ends: then a repetition is one instruction, as elsewhere */
     c->eflags &= ~FLAG_RF;                      /* a fault sets it in the saved image; IRET and task switches set it anew */
-    in->frame.single = true;
     in->frame.stop = 0;                         /* no chaining */
     enter(c, mode | MODE_SINGLE);
     in->frame.single = false;
@@ -95,11 +100,6 @@ static void step(struct cpu *c, unsigned mode)
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------------- */
-static bool one_at_a_time(const struct cpu *c)
-{
-    return cpu_step_wise(c) || c->eflags & FLAG_RF;
-}
-
 /* What waits at a boundary. false: *exit says why the loop ends. */
 static bool boundary(struct cpu *c, uint64_t stop, enum cpu_exit *exit)
 {
