@@ -66,7 +66,7 @@ static void translate_insn(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
     if (translate_branch(m, i) || translate_fpu(m, i) || translate_stack(m, i) || translate_operation(m, i) || translate_string(m, i)
-        || translate_system(m, i))
+        || translate_math(m, i) || translate_system(m, i))
         return;
     if (!i->id) {
         emit_leave_at(m, i);

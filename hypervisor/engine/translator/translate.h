@@ -13,6 +13,7 @@ struct op {
     uint16_t opcode;
     uint8_t reg;                                /* ModRM.reg: a host register or an extension */
     bool operand16, lock, high, x87;            /* 66h; F0h; names AH..BH, so must not have a REX prefix; has only a memory form */
+    bool address;                               /* not an instruction: r8 becomes the host's address; the slow path is the handler */
     uint8_t imm_size;
     uint32_t imm;
 };
@@ -128,5 +129,6 @@ void emit_leave_at(struct maker *, const struct insn *); /* to the interpreter, 
 /* --- translate_system.c, translate_string.c, translate_math.c ---------------------------------------------------------- */
 bool translate_system(struct maker *, const struct insn *);
 bool translate_string(struct maker *, const struct insn *);
+bool translate_math(struct maker *, const struct insn *);
 
 #endif

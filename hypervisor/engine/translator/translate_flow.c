@@ -209,7 +209,7 @@ bool is_stack_operation(const struct insn *i)
     const struct opcode *o = &opcodes[i->id];
     unsigned key = key_of(o);
     switch (i->id ? key : 0) {
-    case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: case 0x50: case 0x68: case 0x6a: case 0x58: return true;
+    case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: case 0x50: case 0x68: case 0x6a: case 0x58: case 0x9c: return true;
     case 0xc9: return i->flags & INSN_STACK32 && i->flags & INSN_OPERAND32;
     case 0x8f: return !(i->flags & INSN_MEMORY);
     case 0xff: return o->group == GROUP_INDEX_6;

@@ -22,7 +22,11 @@ static unsigned written_short(const struct insn *i, unsigned key)
     case 0x91: case 0x92: case 0x93: case 0x94: case 0x95: case 0x96: case 0x97: return 1u << i->rm | 1u << EAX;
     case 0x90: case 0x9e: case 0xf5: case 0xf8: case 0xf9: case 0xa2: case 0xa3: case 0xa8: case 0xa9: return 0;
     case 0x98: case 0x9f: case 0xa0: case 0xa1: return 1u << EAX;
-    case 0x99: return 1u << EAX | 1u << EDX;
+    case 0x99: case 0xf6: case 0xf7: return 1u << EAX | 1u << EDX;  /* those of the latter that come here: DIV, IDIV */
+    case 0xa4: case 0xa5: case 0xa6: case 0xa7: return 1u << ESI | 1u << EDI | 1u << ECX;
+    case 0xac: case 0xad: return 1u << EAX | 1u << ESI | 1u << ECX;
+    case 0xaa: case 0xab: case 0xae: case 0xaf: return 1u << EDI | 1u << ECX;
+    case 0xfc: case 0xfd: return 0;
     case 0x8d: return 1u << i->reg;
     default: return ~0u;
     }

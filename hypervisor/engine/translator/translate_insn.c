@@ -135,7 +135,7 @@ static bool overflow_seen(const struct maker *m)
     return true;
 }
 
-enum shift { SHIFT_NONE, SHIFT_TWICE, SHIFT_HANDLER };
+enum shift { SHIFT_NONE, SHIFT_TWICE, SHIFT_BY_CL, SHIFT_HANDLER };
 static enum shift shift_of(const struct maker *m, const struct insn *i, const struct opcode *o)
 {
     unsigned key = key_of(o);
@@ -144,7 +144,21 @@ static enum shift shift_of(const struct maker *m, const struct insn *i, const st
             return SHIFT_NONE;
         return i->flags & INSN_MEMORY ? SHIFT_HANDLER : SHIFT_TWICE;
     }
-    return (key == 0xd2 || key == 0xd3) && overflow_seen(m) ? SHIFT_HANDLER : SHIFT_NONE;
+    return (key == 0xd2 || key == 0xd3) && overflow_seen(m) ? SHIFT_BY_CL : SHIFT_NONE;
+}
+
+/* By CL - 1 and by 1, unless CL is 0 (its low five bits are). */
+static void emit_shift_by_cl(struct emitter *e, struct op *op, unsigned rm)
+{
+    emit_rm(e, 0, 0x0fb6, RCX, R9);
+    emit_rorx(e, 0, RCX, RCX, 5);
+    emit_shrx(e, 0, RCX, RCX, R15);                             /* by 10: bits 5 to 7 are gone */
+    uint8_t *zero = emit_jecxz(e);
+    emit_lea(e, RCX, at(R9, -1));
+    emit_op_register(e, op, rm);
+    op->opcode -= 2;                                            /* D0h, D1h */
+    emit_op_register(e, op, rm);
+    emit_here(e, zero);
 }
 
 static bool translate_modrm(struct maker *m, const struct insn *i, const struct opcode *o)
@@ -153,7 +167,7 @@ static bool translate_modrm(struct maker *m, const struct insn *i, const struct 
     struct bytes bytes = bytes_of(i, &f);
     struct op op = { .high = bytes.high, .lock = i->flags & INSN_LOCK && f.memory };
     enum shift shift = shift_of(m, i, o);
-    if (bytes.bad || (f.cl && f.memory) || shift == SHIFT_HANDLER)
+    if (bytes.bad || (f.cl && f.memory) || shift == SHIFT_HANDLER || (shift == SHIFT_BY_CL && bytes.uses_ecx))
         return false;
     op.opcode = (uint16_t)(o->map ? 0x0f00 | o->opcode : o->opcode == 0x82 ? 0x80 : o->opcode);
     op.operand16 = !(i->flags & INSN_OPERAND32) && (f.rm_size == 2 || f.reg_size == 2);
@@ -164,6 +178,11 @@ static bool translate_modrm(struct maker *m, const struct insn *i, const struct 
     immediate_of(i, o, &op);
     if (f.memory) {
         emit_operand_access(m, i, op, f.rm_size, access_of(o));
+        return true;
+    }
+    if (shift == SHIFT_BY_CL) {
+        islands_within_reach(m, 64);
+        emit_shift_by_cl(&m->e, &op, f.rm_size == 1 ? byte_host(i->rm, false) : wide_host(i->rm, false));
         return true;
     }
     if (bytes.uses_ecx || f.cl)
@@ -287,6 +306,8 @@ unsigned operand_access(const struct insn *i, bool *write)
         return f.rm_size;
     }
     *write = false;
+    if ((key | 1) == 0xf7)                                      /* DIV, IDIV */
+        return size_of(i, o->dst);
     return key == 0xff && o->group <= GROUP_INDEX_6 && o->group != GROUP_INDEX_3 && o->group != GROUP_INDEX_5 ? size_of(i, OPERAND_Ev) : 0;
 }
 

@@ -36,6 +36,10 @@ void emit_op_register(struct emitter *e, const struct op *op, unsigned rm)
 
 void emit_op_at(struct emitter *e, const struct op *op, struct address a)
 {
+    if (op->address) {
+        emit_lea64(e, R8, a);
+        return;
+    }
     if (op->high) {                                             /* r8 and r10 need a REX prefix */
         emit_lea64(e, RCX, a);
         a = at(RCX, 0);
@@ -189,6 +193,11 @@ void emit_access_stub(struct maker *m, struct stub *s)
         emit_mov(e, R8, s->address);
     if (s->op.x87) {
         emit_x87_stub(m, s);
+        return;
+    }
+    if (s->op.address) {
+        call_routine(m, s->site, r->call);
+        emit_jmp(e, s->resume);
         return;
     }
     if (s->access != ACCESS_WRITE)
