@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a small initrd out of busybox (i386) and kernel modules.
-#   [EXTRA=FILE] initrd.sh OUT BUSYBOX.deb KERNEL_TREE INIT_SCRIPT MODULE...
+#   [EXTRA="FILE..."] initrd.sh OUT BUSYBOX.deb KERNEL_TREE INIT_SCRIPT MODULE...
 # KERNEL_TREE is an unpacked linux-image package. Modules are named without .ko; with those they depend on they become
 # /modules/NN-NAME.ko, which the init script loads in the order of their names. No root: device nodes are what devtmpfs makes.
 set -eu
@@ -23,7 +23,7 @@ done | awk '!seen[$0]++' | while read -r file; do
     cp "$file" "$tree/modules/$n-$(basename "$file")"
     n=$((n + 1))
 done
-[ -z "${EXTRA:-}" ] || cp "$EXTRA" "$tree/"
+for extra in ${EXTRA:-}; do cp "$extra" "$tree/"; done
 cp "$init" "$tree/init"
 chmod 755 "$tree/init"
 (cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n >"$out"

@@ -10,8 +10,13 @@
 
 enum block_extent { BLOCK_DATA, BLOCK_ZEROS, BLOCK_ABSENT };    /* absent: this layer says nothing, the one below does */
 struct block_pool;
+/* The tracks of a CD image whose layer knows them. Its bytes are then raw sectors, 2352 each, from logical block 0 to the lead-out. */
+enum disc_kind { DISC_AUDIO, DISC_MODE1, DISC_MODE2 };
+struct disc_track { uint32_t start; uint8_t session, kind; };  /* first sector */
+struct block_disc { unsigned tracks; struct disc_track track[99]; };
 struct block {
     const struct block_class *class; struct block *below; uint64_t size; bool read_only;    /* size: bytes */
+    const struct block_disc *disc;                              /* NULL: not such an image */
     struct block_pool *pool;                                    /* who does its requests; NULL: done at once, inline */
 };
 enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_ZERO, BLOCK_DISCARD, BLOCK_FLUSH };

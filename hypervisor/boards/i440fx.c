@@ -218,7 +218,7 @@ static struct block *floppy_medium(struct block *medium, struct error *err)
 static struct block *sectors_medium(const struct drive *d, struct block *medium, struct error *err)
 {
     uint64_t sector = d->id[0] == 'c' ? 2048 : 512;
-    return medium->size % sector ? block_open_padded(medium, align_up(medium->size, sector), err) : medium;
+    return medium->size % sector && !medium->disc ? block_open_padded(medium, align_up(medium->size, sector), err) : medium;
 }
 
 bool board_insert(struct board *b, struct drive *d, struct block *block, struct error *err)
@@ -243,13 +243,18 @@ bool board_insert(struct board *b, struct drive *d, struct block *block, struct 
     return true;
 }
 
+__attribute__((format(printf, 8, 9)))
 static bool drive_add(struct board *b, const char *id, struct device *dev, unsigned number, bool removable, struct block *block,
-                      struct error *err)
+                      struct error *err, const char *path, ...)
 {
     struct drive *d = &b->drive[b->drives];
+    va_list args;
     assert(b->drives < DRIVES_MAX);
     *d = (struct drive){ .dev = dev, .unit = removable ? number : 0, .disk = number, .removable = removable };
     snprintf(d->id, sizeof(d->id), "%s", id);
+    va_start(args, path);
+    vsnprintf(d->path, sizeof(d->path), path, args);
+    va_end(args);
     b->drives++;
     return !block || board_insert(b, d, block, err);
 }
@@ -267,39 +272,45 @@ static bool add_floppies(struct board *b, struct error *err)
         char id[] = "floppy0";
         id[6] = (char)('0' + n);
         if (n ? config->floppy[1].block != NULL : !config->no_floppy)
-            if (!drive_add(b, id, fdc, n, true, config->floppy[n].block, err))
+            if (!drive_add(b, id, fdc, n, true, config->floppy[n].block, err, "/pci@i0cf8/isa@1/fdc@03f0/floppy@%u", n))
                 return false;
         b->cmos_value[0x10] |= (uint8_t)(i82077_drive_type(fdc, n) << (n ? 0 : 4));
     }
     return true;
 }
 
-static bool add_disk(struct board *b, unsigned n, unsigned place, struct error *err)
+/* What a disk reports of itself: the profile's, or ours; the geometry as it was partitioned, if that can be seen. */
+static void disk_identity(struct board *b, unsigned n, char *options, size_t size, unsigned heads_max)
 {
-    struct block *medium = b->config->disk[n].block;
     struct board_disk *k = &b->disk[n];
-    char id[] = "ide0-0", serial[24];
-    id[3] = (char)('0' + place / 2);
-    id[5] = (char)('0' + place % 2);
-    snprintf(serial, sizeof(serial), "HD%08u", n + 1);
     uint32_t heads = k->heads, sectors = k->sectors;
-    if (!heads && geometry_guess(medium, &heads, &sectors)) {
+    char serial[24];
+    snprintf(serial, sizeof(serial), "HD%08u", n + 1);
+    if (!heads && geometry_guess(b->config->disk[n].block, &heads, &sectors)) {
         k->heads = heads;                       /* firmware's translation, which may have more than the drive's 16 */
         k->sectors = sectors;
     }
-    bool native = k->heads && k->heads <= 16;
-    struct device *dev = add(b, "ata_disk", id, err, "channel=ide%u,unit=%u,cylinders=%u,heads=%u,sectors=%u,model=%s,serial=%s,firmware=%s",
-                             place / 2, place % 2, native ? k->cylinders : 0, native ? k->heads : 0, native ? k->sectors : 0,
-                             *k->model ? k->model : "HOLDOVER HARDDISK", *k->serial ? k->serial : serial,
-                             *k->firmware ? k->firmware : "1.0");
-    return dev && drive_add(b, id, dev, n, false, medium, err);
+    bool native = k->heads && k->heads <= heads_max;
+    snprintf(options, size, "cylinders=%u,heads=%u,sectors=%u,model=%s,serial=%s,firmware=%s", native ? k->cylinders : 0,
+             native ? k->heads : 0, native ? k->sectors : 0, *k->model ? k->model : "HOLDOVER HARDDISK", *k->serial ? k->serial : serial,
+             *k->firmware ? k->firmware : "1.0");
+}
+
+static bool add_disk(struct board *b, unsigned n, unsigned place, struct error *err)
+{
+    char id[] = "ide0-0", options[256];
+    id[3] = (char)('0' + place / 2);
+    id[5] = (char)('0' + place % 2);
+    disk_identity(b, n, options, sizeof(options), 16);
+    struct device *dev = add(b, "ata_disk", id, err, "channel=ide%u,unit=%u,%s", place / 2, place % 2, options);
+    return dev && drive_add(b, id, dev, n, false, b->config->disk[n].block, err, "/pci@i0cf8/ide@1,1/drive@%u/disk@%u", place / 2, place % 2);
 }
 
 /* Disks take hda, hdb, hdc, hdd in turn, but hdc is the CD-ROM's when there is one. */
 static bool add_ide(struct board *b, struct error *err)
 {
     const struct machine_config *config = b->config;
-    bool cdrom = config->has_cdrom || config->cdrom.block;
+    bool cdrom = (config->has_cdrom || config->cdrom.block) && !b->scsi_profile.cdrom;
     if (!add(b, "ata_channel", "ide0", err, "iobase=0x1f0,control=0x3f6") ||
         !add(b, "ata_channel", "ide1", err, "iobase=0x170,control=0x376") ||
         !add(b, "piix3_ide", "ide", err, "%s", ""))
@@ -308,7 +319,7 @@ static bool add_ide(struct board *b, struct error *err)
     wire_irq(b, "ide1", "irq", 15);
     unsigned place = 0;
     for (unsigned n = 0; n < MACHINE_DISKS; n++) {
-        if (!config->disk[n].block)
+        if (!config->disk[n].block || board_disk_scsi(b, n))
             continue;
         if (cdrom && place == 2)
             place++;
@@ -320,7 +331,66 @@ static bool add_ide(struct board *b, struct error *err)
     if (!cdrom)
         return true;
     struct device *dev = add(b, "atapi_cdrom", "cdrom0", err, "channel=ide1,unit=0");
-    return dev && drive_add(b, "cdrom0", dev, 0, true, config->cdrom.block, err);
+    return dev && drive_add(b, "cdrom0", dev, 0, true, config->cdrom.block, err, "/pci@i0cf8/ide@1,1/drive@1/disk@0");
+}
+
+bool board_disk_scsi(const struct board *b, unsigned disk) { return !strcmp(b->disk[disk].bus, "scsi"); }
+
+static const struct scsi_card { const char *name, *class, *options; } scsi_cards[] = {
+    { "am53c974", "am53c974", "" },
+};
+enum { SCSI_SLOT = 5 };
+
+static bool scsi_wanted(const struct board *b)
+{
+    bool wanted = b->scsi_profile.cdrom && (b->config->has_cdrom || b->config->cdrom.block);
+    for (unsigned n = 0; n < MACHINE_DISKS; n++)
+        wanted = wanted || (b->config->disk[n].block && board_disk_scsi(b, n));
+    return wanted;
+}
+
+static bool add_scsi_drives(struct board *b, struct error *err)
+{
+    const struct machine_config *config = b->config;
+    char id[12], options[256];
+    for (unsigned n = 0; n < MACHINE_DISKS; n++) {
+        if (!config->disk[n].block || !board_disk_scsi(b, n))
+            continue;
+        unsigned target = b->disk[n].id == 255 ? n : b->disk[n].id;
+        snprintf(id, sizeof(id), "scsi0-%u", target);
+        disk_identity(b, n, options, sizeof(options), 255);
+        struct device *dev = add(b, "scsi_disk", id, err, "id=%u,%s", target, options);
+        if (!dev || !drive_add(b, id, dev, n, false, config->disk[n].block, err, "/pci@i0cf8/scsi@%u/channel@0/disk@%x,0", SCSI_SLOT, target))
+            return false;
+    }
+    return true;
+}
+
+static bool add_scsi_cdrom(struct board *b, struct error *err)
+{
+    const struct profile_scsi *p = &b->scsi_profile;
+    if (!p->cdrom || (!b->config->has_cdrom && !b->config->cdrom.block))
+        return true;
+    struct device *dev = add(b, "scsi_cdrom", "cdrom0", err, "id=%u", p->cdrom_id);
+    return dev && drive_add(b, "cdrom0", dev, 0, true, b->config->cdrom.block, err, "/pci@i0cf8/scsi@%u/channel@0/disk@%x,0", SCSI_SLOT,
+                            p->cdrom_id);
+}
+
+static bool add_scsi(struct board *b, struct error *err)
+{
+    const char *name = b->scsi_profile.card;
+    const struct scsi_card *card = NULL;
+    if (!strcmp(name, "none"))
+        return !scsi_wanted(b) || error_set(err, EINVAL, "a drive is on the SCSI bus, but there is no adapter; set scsi.card");
+    for (unsigned n = 0; n < ARRAY_SIZE(scsi_cards); n++)
+        if (!strcmp(scsi_cards[n].name, name))
+            card = &scsi_cards[n];
+    if (!card)
+        return error_set(err, EINVAL, "there is no SCSI adapter '%s'; scsi.card is none, am53c974, lsi53c895a, lsi53c810 or buslogic", name);
+    if (!add(b, "scsi_bus", "scsi0", err, "%s", "") || !add(b, card->class, "hba", err, "slot=%u%s", SCSI_SLOT, card->options))
+        return false;
+    wire(b, "hba", "intx", "piix3", SCSI_SLOT * 4);
+    return add_scsi_drives(b, err) && add_scsi_cdrom(b, err);
 }
 
 /* --- memory and firmware -------------------------------------------------------------------------------------- */
@@ -341,7 +411,7 @@ bool i440fx_build(struct board *b, struct error *err)
         return false;
     wire_interrupts(b);
     return add_system(b, err) && add_keyboard(b, err) && add_power(b, err) && add_ports(b, err) && add_video(b, err) &&
-           add_floppies(b, err) && add_ide(b, err);
+           add_floppies(b, err) && add_ide(b, err) && add_scsi(b, err);
 }
 
 /* --- the CPU -------------------------------------------------------------------------------------------------- */

@@ -4,17 +4,20 @@
 #include "hypervisor.h"
 #include "x86/cpu.h"
 
-struct board_disk { uint32_t cylinders, heads, sectors; char *model, *serial, *firmware; };     /* profile sections [disk0] ... */
+/* Profile sections [disk0] ... id: on a SCSI bus; 255: the disk's number */
+struct board_disk { uint32_t cylinders, heads, sectors; char *bus, *model, *serial, *firmware; uint8_t id; };
 extern const struct property board_disk_properties[];
 
 struct drive {
-    char id[12]; struct device *dev; unsigned unit, disk; bool removable;    /* disk: its profile section */
+    char id[12], path[64]; struct device *dev; unsigned unit, disk; bool removable;    /* path: firmware's name;
+                                                   disk: its profile section */
     struct block *block;                        /* owned; NULL: empty */
 };
 enum { DRIVES_MAX = 8, FIRMWARE_MIN = 64 << 10, FIRMWARE_MAX = 4 << 20 };
 struct board {
     struct machine *machine;
     struct profile_machine machine_profile; struct profile_cpu cpu_profile; struct profile_translator translator_profile;
+    struct profile_scsi scsi_profile;
     struct board_disk disk[MACHINE_DISKS];
     const struct machine_config *config;        /* during machine_create only */
     uint8_t *firmware; size_t firmware_size;
@@ -34,6 +37,8 @@ bool i440fx_add_cpu(struct board *, const char *engine, struct error *);
 struct drive *board_drive(struct board *, const char *id);
 /* Puts a medium into a drive (NULL: out) and closes the one before; on failure the block stays the caller's. */
 bool board_insert(struct board *, struct drive *, struct block *, struct error *);
+
+bool board_disk_scsi(const struct board *, unsigned disk);         /* is that disk on the SCSI bus? */
 
 /* --- geometry.c --- */
 /* The geometry that a disk was partitioned with, from the ends of its primary partitions: all must agree. */

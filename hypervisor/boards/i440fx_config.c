@@ -64,7 +64,7 @@ static void cmos_disks(struct board *b)
     for (unsigned n = 0; n < b->drives; n++) {
         struct drive *d = &b->drive[n];
         struct board_disk *k = disk_of(b, d);
-        if (!k)
+        if (!k || board_disk_scsi(b, d->disk))
             continue;
         unsigned place = (unsigned)(d->id[3] - '0') * 2 + (unsigned)(d->id[5] - '0');
         uint64_t sectors = d->block->size / 512;
@@ -110,34 +110,27 @@ static void configure_e820(struct board *b)
     fw_cfg_add_file(b->fw_cfg, "etc/e820", table, n);
 }
 
-/* Firmware's name of a drive, as in the device paths of Open Firmware. */
-static void firmware_path(const struct drive *d, char *path, size_t size)
+/* Floppies, the CD-ROM, then the disks in their order. */
+static int boot_rank(const struct drive *d)
 {
-    if (d->id[0] == 'f')
-        snprintf(path, size, "/pci@i0cf8/isa@1/fdc@03f0/floppy@%u", d->unit);
-    else if (d->id[0] == 'c')
-        snprintf(path, size, "/pci@i0cf8/ide@1,1/drive@1/disk@0");
-    else
-        snprintf(path, size, "/pci@i0cf8/ide@1,1/drive@%c/disk@%c", d->id[3], d->id[5]);
+    return d->id[0] == 'f' ? 0 : d->id[0] == 'c' ? 1 : 2 + (int)d->disk;
 }
 
 static void configure_boot(struct board *b)
 {
-    static const char kinds[] = "fci";          /* floppies, CD-ROM, IDE disks: first letters of the ids, in boot order */
-    char order[1024] = "", lchs[512] = "", path[64];
+    char order[1024] = "", lchs[512] = "";
     size_t at = 0, wrote = 0;
-    for (const char *kind = kinds; *kind; kind++)
+    for (int rank = 0; rank < 2 + MACHINE_DISKS; rank++)
         for (unsigned n = 0; n < b->drives; n++) {
             const struct drive *d = &b->drive[n];
             const struct board_disk *k = disk_of(b, d);
-            if (d->id[0] != *kind || (*kind != 'i' && !d->block))
+            if (boot_rank(d) != rank || (d->removable && !d->block))
                 continue;
-            firmware_path(d, path, sizeof(path));
-            at += (size_t)snprintf(order + at, sizeof(order) - at, "%s%s", at ? "\n" : "", path);
+            at += (size_t)snprintf(order + at, sizeof(order) - at, "%s%s", at ? "\n" : "", d->path);
             if (!k || !k->heads || !k->sectors)
                 continue;
             uint64_t cylinders = k->cylinders ? k->cylinders : d->block->size / 512 / (k->heads * k->sectors);
-            wrote += (size_t)snprintf(lchs + wrote, sizeof(lchs) - wrote, "%s %u %u %u\n", path,
+            wrote += (size_t)snprintf(lchs + wrote, sizeof(lchs) - wrote, "%s %u %u %u\n", d->path,
                                       (unsigned)MIN(cylinders, 1024u), k->heads, k->sectors);
         }
     if (at)

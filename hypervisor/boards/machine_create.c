@@ -1,7 +1,7 @@
 /* From a profile to a machine that can run: settings, firmware, RAM, board, CPU; and the calls of hypervisor.h. */
 #include "boards/direct_boot.h"
 #include "boards/i440fx.h"
-#include "devices/atapi_cdrom.h"
+#include "devices/cdrom.h"
 #include "devices/mc146818.h"
 #include "engine/engine.h"
 #include <errno.h>
@@ -19,6 +19,8 @@ const struct property board_disk_properties[] = {
     PROPERTY(struct board_disk, cylinders, "0", "cylinders; 0: from the size"),
     PROPERTY(struct board_disk, heads, "0", "heads that programs see, up to 255; 0: from the partition table"),
     PROPERTY(struct board_disk, sectors, "0", "sectors a track, up to 63; 0: from the partition table"),
+    PROPERTY(struct board_disk, bus, "ide", "ide or scsi"),
+    PROPERTY(struct board_disk, id, "255", "SCSI ID, 0 to 6 or 8 to 15; 255: the disk's number"),
     PROPERTY(struct board_disk, model, "", "model number that the disk reports"),
     PROPERTY(struct board_disk, serial, "", "serial number"),
     PROPERTY(struct board_disk, firmware, "", "firmware revision"), END
@@ -31,7 +33,8 @@ static bool read_profile(struct board *b, struct error *err)
     const struct profile *p = b->config->profile;
     if (!profile_apply(p, "machine", profile_machine_properties, &b->machine_profile, err) ||
         !profile_apply(p, "cpu", profile_cpu_properties, &b->cpu_profile, err) ||
-        !profile_apply(p, "translator", profile_translator_properties, &b->translator_profile, err))
+        !profile_apply(p, "translator", profile_translator_properties, &b->translator_profile, err) ||
+        !profile_apply(p, "scsi", profile_scsi_properties, &b->scsi_profile, err))
         return false;
     for (unsigned n = 0; n < MACHINE_DISKS; n++) {
         char section[] = "disk0";
@@ -42,6 +45,9 @@ static bool read_profile(struct board *b, struct error *err)
         if (k->heads > 255 || k->sectors > 63 || !k->heads != !k->sectors)
             return error_set(err, EINVAL, "[%s]: heads (1 to 255) and sectors (1 to 63) are set both or neither", section);
     }
+    for (unsigned n = 0; n < MACHINE_DISKS; n++)
+        if (!board_disk_scsi(b, n) && strcmp(b->disk[n].bus, "ide"))
+            return error_set(err, EINVAL, "there is no bus '%s'; disk%u.bus is ide or scsi", b->disk[n].bus, n);
     if (strcmp(b->machine_profile.board, "i440fx"))
         return error_set(err, EINVAL, "there is no board '%s'; machine.board is i440fx", b->machine_profile.board);
     uint64_t size = b->machine_profile.memory;
@@ -166,6 +172,7 @@ static void board_free(struct machine *m)
     free(b->firmware);
     property_free(profile_machine_properties, &b->machine_profile);
     property_free(profile_cpu_properties, &b->cpu_profile);
+    property_free(profile_scsi_properties, &b->scsi_profile);
     for (unsigned n = 0; n < MACHINE_DISKS; n++)
         property_free(board_disk_properties, &b->disk[n]);
     free(b);
@@ -295,7 +302,7 @@ const char *machine_drive(struct machine *m, unsigned index, bool *removable)
 bool machine_medium_locked(struct machine *m, const char *id)
 {
     struct drive *d = board_drive(m->board, id);
-    return d && atapi_cdrom_locked(d->dev);
+    return d && (atapi_cdrom_locked(d->dev) || scsi_cdrom_locked(d->dev));
 }
 
 bool machine_engine_check(const char *name, struct error *err) { return engine_find(name, err); }

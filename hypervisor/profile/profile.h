@@ -29,11 +29,12 @@ struct profile_about { char *inherit, *summary; };
 struct profile_machine { char *board, *firmware, *vga_firmware, *date, *clock; uint64_t memory; bool debug_exit, acpi, utc; };
 struct profile_cpu { char *model, *features, *engine; uint8_t count; uint64_t clock, icount; uint32_t cpuid_max; bool dos_idle; };
 struct profile_translator { uint64_t cache; bool perf_map; };
+struct profile_scsi { char *card; bool cdrom; uint8_t cdrom_id; };
 struct profile_net { char *card, *mode, *mac; };
 struct profile_stop { char *keys, *text; uint32_t timeout; bool power_button; };
 struct profile_window { char *scale; bool fullscreen; };
 extern const struct property profile_about_properties[], profile_machine_properties[], profile_cpu_properties[],
-    profile_translator_properties[], profile_net_properties[], profile_stop_properties[], profile_window_properties[];
+    profile_translator_properties[], profile_scsi_properties[], profile_net_properties[], profile_stop_properties[], profile_window_properties[];
 /* Sections that exist, closed by a NULL name. Any other section must be a device id of the machine: [floppy0] and so on. */
 struct profile_section { const char *name; const struct property *properties; const char *summary; };
 extern const struct profile_section profile_sections[];

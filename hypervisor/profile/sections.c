@@ -37,6 +37,12 @@ const struct property profile_translator_properties[] = {
     PROPERTY_AS(struct profile_translator, perf_map, "perf-map", "no", "names of translated code for perf, in /tmp/perf-PID.map"),
     END
 };
+const struct property profile_scsi_properties[] = {
+    PROPERTY(struct profile_scsi, card, "none", "SCSI adapter: none am53c974 lsi53c895a lsi53c810 buslogic"),
+    PROPERTY(struct profile_scsi, cdrom, "no", "the CD-ROM drive is on its bus"),
+    PROPERTY_AS(struct profile_scsi, cdrom_id, "cdrom-id", "6", "SCSI ID of that drive"),
+    END
+};
 const struct property profile_net_properties[] = {
     PROPERTY(struct profile_net, card, "none", "network card: none, or a class that `doctor --devices` lists"),
     PROPERTY(struct profile_net, mode, "user", "how the card reaches the outside"),
@@ -60,6 +66,7 @@ const struct profile_section profile_sections[] = {
     { "machine", profile_machine_properties, "board, memory, clock, firmware" },
     { "cpu", profile_cpu_properties, "processor" },
     { "translator", profile_translator_properties, "the engine of that name" },
+    { "scsi", profile_scsi_properties, "SCSI adapter" },
     { "net", profile_net_properties, "network card" },
     { "stop", profile_stop_properties, "how `holdover stop` shuts the system down" },
     { "window", profile_window_properties, "how the window starts" },

@@ -71,6 +71,19 @@ linux_cdrom() {
         --until 'SHELL READY' --type 'mount -t iso9660 -o ro /dev/sr0 /mnt && cat /mnt/note.txt\n' --until 'words on a disc' --for 280
 }
 
+# A SCSI disk under the system's own driver: a file system is made, filled, read back and checked.
+scsi_disk() {           # card module
+    prepare drives
+    truncate -s 64M $work/scsi.raw
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-drives.gz --append "console=ttyS0 quiet drive=$2 do=disk" --serial $work/$1.txt \
+        --disk $work/scsi.raw,rw --set disk0.bus=scsi --set scsi.card=$1 --until 'JOBS END' --for 280
+    tail -n 20 $work/$1.txt
+    grep 'DISK GOOD' $work/$1.txt
+    /sbin/e2fsck -fn $work/scsi.raw
+    rm $work/scsi.raw
+}
+scsi_am53c974() { scsi_disk am53c974 am53c974; }
+
 memtest() {
     prepare memtest
     boot --kernel $O/guests/memtest --until 'Memtest86+' --until 'Pass' --for 170 --screenshot $work/memtest.png

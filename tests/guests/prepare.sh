@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches and unpacks the guest software that tests/guests and tests/bench boot, into build/guests. Nothing of it is committed.
-#   prepare.sh [kernel-686] [kernel-pae] [memtest] [invaders] [installer] [disk]
+#   prepare.sh [kernel-686] [kernel-pae] [memtest] [invaders] [installer] [disk] [drives]
 set -eu
 cd "$(dirname "$0")/../.."
 O=${O:-build}
@@ -22,6 +22,15 @@ for what; do
     case $what in
     kernel-686) kernel linux-image-686 686 ;;
     kernel-pae) kernel linux-image-686-pae pae ;;
+    drives)             # after kernel-686: its modules of SCSI adapters and drives, with a file system check
+        kernel linux-image-686 686
+        [ -e "$guests/initrd-drives.gz" ] && [ "$guests/initrd-drives.gz" -nt tests/guests/init_drives ] || {
+            scripts/i386.sh fetch "$guests/debs" e2fsck-static
+            dpkg-deb --fsys-tarfile "$guests/debs/e2fsck-static_"*.deb | tar -xO ./sbin/e2fsck.static >"$guests/e2fsck"
+            chmod 755 "$guests/e2fsck"
+            EXTRA="$guests/e2fsck" scripts/initrd.sh "$guests/initrd-drives.gz" "$guests/debs/busybox-static_"*.deb "$guests/tree-686" \
+                tests/guests/init_drives ata_piix sd_mod sr_mod isofs ext4 crc32c_generic floppy am53c974 sym53c8xx BusLogic
+        } ;;
     memtest)
         [ -e "$guests/memtest" ] || {
             scripts/i386.sh fetch "$guests/debs" memtest86+
