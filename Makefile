@@ -32,6 +32,10 @@ ifeq ($(call pkg,libdeflate),yes)
 LIBS    += $(shell pkg-config --libs libdeflate)
 CPPFLAGS += -DHAVE_LIBDEFLATE
 endif
+ifeq ($(call pkg,slirp),yes)
+LIBS    += $(shell pkg-config --libs slirp)
+CPPFLAGS += -DHAVE_SLIRP
+endif
 ifeq ($(call pkg,libguestfs),yes)
 GUESTFS_LIBS := $(shell pkg-config --libs libguestfs)
 CPPFLAGS += -DHAVE_GUESTFS
@@ -77,6 +81,9 @@ $(BUILD)/drivers/%.o: $(BUILD)/drivers/%.bin
 needed:
 	$(Q)for l in $(NEEDED); do pkg-config --exists $$l 2>/dev/null || { \
 		echo "make: the library $$l is missing; run 'make deps' first" >&2; exit 1; }; done
+ifneq ($(call pkg,slirp),yes)
+	$(Q)echo "make: libslirp is missing: net.mode=nat is left out"
+endif
 ifndef GUESTFS_LIBS
 	$(Q)echo "make: libguestfs is missing: imports will not look inside the disk"
 endif

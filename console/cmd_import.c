@@ -4,6 +4,7 @@
 #include "console/progress.h"
 #include "console/version.h"
 #include "hypervisor.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -29,7 +30,24 @@ static bool pin(struct profile *p, const char *section, const char *key, const c
     return !*value || profile_set(p, section, key, value, NULL, 0, err);
 }
 
-/* guest.profile: the profile it inherits, and the geometry that the old system knew. */
+/* The hardware address, so that it outlives a change of name; and of the addresses that the old system has, those that are some: a
+ * NAT takes over the others' places. */
+static bool pin_network(struct profile *p, const char *name, const struct import_result *r, struct error *err)
+{
+    const struct { const char *key, *value; } found[] = {
+        { "guest", r->address }, { "gateway", r->gateway }, { "netmask", r->netmask }, { "dns", r->dns },
+    };
+    struct in_addr ignored;
+    char mac[18];
+
+    machine_mac(name, mac);
+    bool ok = pin(p, "net", "mac", mac, err);
+    for (size_t i = 0; ok && i < ARRAY_SIZE(found) && inet_pton(AF_INET, r->address, &ignored) == 1; i++)
+        ok = inet_pton(AF_INET, found[i].value, &ignored) != 1 || pin(p, "net", found[i].key, found[i].value, err);
+    return ok;
+}
+
+/* guest.profile: the profile it inherits, the geometry that the old system knew, its place in the network. */
 static bool write_profile(const struct guest *g, const struct import_result *r, struct error *err)
 {
     const struct import_geometry *geometry = &r->geometry;
@@ -44,7 +62,7 @@ static bool write_profile(const struct guest *g, const struct import_result *r, 
         ok = pin(p, "disk0", "cylinders", number[0], err) && pin(p, "disk0", "heads", number[1], err) &&
              pin(p, "disk0", "sectors", number[2], err);
     }
-    ok = ok && profile_write(p, guest_path(g, "guest.profile", path), err);
+    ok = ok && pin_network(p, g->name, r, err) && profile_write(p, guest_path(g, "guest.profile", path), err);
     profile_free(p);
     return ok;
 }

@@ -150,6 +150,7 @@ static bool session_open(struct session *s, struct machine_config *config, struc
         return false;
     }
     config->profile = s->profile;
+    config->name = s->name;
     config->engine = o->engine;
     config->debug_port = s->debug_port;
     config->no_reboot = o->no_reboot;

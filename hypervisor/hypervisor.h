@@ -17,6 +17,7 @@ struct machine_config {
     /* Direct boot: files on the host, NULL kernel: boot from the drives. */
     const char *kernel, *initrd, *append;
     const char *firmware, *vga_firmware;        /* paths; NULL: the profile's, then Debian's SeaBIOS */
+    const char *name;                           /* of the guest; NULL: none. What is not pinned may be made from it */
     const char *engine;                         /* "auto", "translator", "interpreter"; NULL: the profile's, then auto */
     uint32_t debug_port;                        /* bytes written to this port go to host->debug; 0: none but 402h */
     bool no_reboot;                             /* a reset ends machine_run with STOP_RESET */
@@ -30,6 +31,8 @@ struct machine *machine_create(const struct machine_config *, const struct host 
 
 /* Puts a medium in ("floppy0", "floppy1", "cdrom0"); NULL ejects. Takes the block over also on failure. Needs the lock. */
 bool machine_media(struct machine *, const char *drive, struct block *, struct error *);
+/* The hardware address that a guest of this name gets when none is pinned. */
+void machine_mac(const char *name, char text[18]);
 void machine_power_button(struct machine *);    /* a press; needs the lock */
 /* The drives that take media, then the fixed disks: names for menus, `index` from 0; NULL after the last. */
 const char *machine_drive(struct machine *, unsigned index, bool *removable);

@@ -172,6 +172,9 @@ static bool choose(struct import *i, struct error *err)
     text_copy(r->product, sizeof(r->product), facts_get(&i->facts, "os.product"));
     text_copy(r->hostname, sizeof(r->hostname), facts_get(&i->facts, "hostname"));
     text_copy(r->address, sizeof(r->address), facts_get(&i->facts, "address"));
+    text_copy(r->netmask, sizeof(r->netmask), facts_get(&i->facts, "netmask"));
+    text_copy(r->gateway, sizeof(r->gateway), facts_get(&i->facts, "gateway"));
+    text_copy(r->dns, sizeof(r->dns), facts_get(&i->facts, "dns"));
     if (i->o->profile) {
         text_copy(r->profile, sizeof(r->profile), i->o->profile);
         text_copy(r->reason, sizeof(r->reason), "chosen by the user");

@@ -41,7 +41,7 @@ struct import_result {
     char sha256[65], image_sha256[65];          /* of the source's bytes; of disk0.qcow2 */
     struct import_geometry geometry;
     char profile[64], reason[IMPORT_TEXT];      /* the profile and the sentence that tells why */
-    char os[64], product[128], hostname[128], address[64];   /* what was found; "" when not */
+    char os[64], product[128], hostname[128], address[64], netmask[64], gateway[64], dns[64];   /* what was found; "" when not */
     bool inspected;                             /* libguestfs looked */
     char inspect_note[IMPORT_TEXT];             /* why it did not, or what it could not do; "" when all went well */
     size_t finding_count; char findings[IMPORT_FINDINGS][IMPORT_TEXT];   /* sentences about the table and file systems */

@@ -11,3 +11,7 @@ memory = 128M
 model = pentium3
 ; NT 4.0 stops with 3Eh when CPUID reports leaves above 3 [VirtualBox NT4LeafLimit; Bochs, guest notes]; the Pentium III has no more.
 cpuid-max = 3
+
+[net]
+; NT 4.0, 2000, 98 and Me have a driver for it in the box [VirtualBox qcl; KB138630].
+card = pcnet

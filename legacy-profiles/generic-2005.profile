@@ -9,3 +9,7 @@ memory = 512M
 
 [cpu]
 model = pentium4
+
+[net]
+; XP and 2003 have a driver for it in the box.
+card = pcnet

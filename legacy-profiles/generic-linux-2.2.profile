@@ -15,6 +15,10 @@ utc = yes
 ; Its CPU table ends with the Pentium II and III; SSE needs 2.4.
 model = pentium2
 
+[net]
+; pcnet32 is in every 2.2 kernel package.
+card = pcnet
+
 [stop]
 ; No power button without ACPI: init's ctrlaltdel line shuts down and resets, which ends the run.
 power-button = no

@@ -12,6 +12,10 @@ utc = yes
 ; PAE (bigmem) kernels need a Pentium Pro or newer, and SSE is the newest that 2.4.0 saves.
 model = pentium3
 
+[net]
+; pcnet32 is in every 2.4 kernel package.
+card = pcnet
+
 [stop]
 ; 2.4 has ACPI, but few systems ran acpid: the button first, then init's ctrlaltdel, which shuts down and resets.
 power-button = yes

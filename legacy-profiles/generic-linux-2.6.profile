@@ -12,6 +12,10 @@ utc = yes
 ; With SSE2, which programs of the time begin to ask for.
 model = pentium4
 
+[net]
+; pcnet32 is in every 2.6 kernel package.
+card = pcnet
+
 [stop]
 ; acpid or, failing that, init's ctrlaltdel, which shuts down and resets.
 power-button = yes

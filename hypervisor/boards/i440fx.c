@@ -393,6 +393,65 @@ static bool add_scsi(struct board *b, struct error *err)
     return add_scsi_drives(b, err) && add_scsi_cdrom(b, err);
 }
 
+/* --- network -------------------------------------------------------------------------------------------------- */
+
+/* The names of net.card that are not a class's own. */
+static const struct { const char *card, *class, *options; } cards[] = {
+    { "pcnet", "am79c970a", "variant=970" }, { "pcnet-fast", "am79c970a", "variant=973" }, { "dec21140", "dec21140", "" },
+    { "tulip", "dec21140", "" }, { "e1000", "i82540em", "variant=540" }, { "i82543gc", "i82540em", "variant=543" },
+};
+
+static const uint8_t *property_u8(struct device *dev, const char *name)
+{
+    const struct property *p = property_find(dev->class->properties, name);
+    return p ? (const uint8_t *)dev + p->offset : NULL;
+}
+
+/* One address for one name, in the range that is nobody's. */
+void machine_mac(const char *name, char text[18])
+{
+    uint32_t hash = 2166136261u;                /* FNV-1a */
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619u;
+    snprintf(text, 18, "02:48:4f:%02x:%02x:%02x", hash >> 16 & 0xff, hash >> 8 & 0xff, hash & 0xff);
+}
+
+static bool add_card(struct board *b, struct error *err)
+{
+    const struct profile_net *p = &b->net_profile;
+    const char *class = p->card, *options = "";
+    char mac[18];
+    for (unsigned n = 0; n < ARRAY_SIZE(cards); n++)
+        if (!strcmp(cards[n].card, p->card)) {
+            class = cards[n].class;
+            options = cards[n].options;
+        }
+    const struct device_class *found = device_class_find(class);
+    if (!found || !found->net)
+        return error_set(err, ENODEV, "there is no net.card '%s'; it is none, pcnet, pcnet-fast, ne2000, rtl8029, rtl8139, dec21140, e1000 or i82543gc",
+                         p->card);
+    machine_mac(b->config->name ? b->config->name : "", mac);
+    struct device *dev = add(b, class, "net0", err, "%s%smac=%s", options, *options ? "," : "", *p->mac ? p->mac : mac);
+    if (!dev)
+        return false;
+    if (property_u8(dev, "slot"))
+        wire(b, "net0", "intx", "piix3", *property_u8(dev, "slot") % 32 * 4);
+    else
+        wire_irq(b, "net0", "irq", *property_u8(dev, "irq") % 16);
+    if (b->net)
+        net_plug(b->net, found->net(dev));
+    return true;
+}
+
+static bool add_network(struct board *b, struct error *err)
+{
+    const struct profile_net *p = &b->net_profile;
+    struct net_config config = { p->mode, p->guest, p->gateway, p->netmask, p->dns, p->forward, p->capture, p->outside, p->host };
+    if (!strcmp(p->card, "none"))
+        return !strcmp(p->mode, "off") || error_set(err, EINVAL, "net.mode is '%s' but there is no network card; set net.card", p->mode);
+    return net_open(b->machine, &config, !b->machine->real_time, &b->net, err) && add_card(b, err);
+}
+
 /* --- memory and firmware -------------------------------------------------------------------------------------- */
 
 /* The ROM ends at 4 GiB; its last 128 KiB, or all of a smaller one, also end at 1 MiB, under the shadow RAM. */
@@ -411,7 +470,7 @@ bool i440fx_build(struct board *b, struct error *err)
         return false;
     wire_interrupts(b);
     return add_system(b, err) && add_keyboard(b, err) && add_power(b, err) && add_ports(b, err) && add_video(b, err) &&
-           add_floppies(b, err) && add_ide(b, err) && add_scsi(b, err);
+           add_floppies(b, err) && add_ide(b, err) && add_scsi(b, err) && add_network(b, err);
 }
 
 /* --- the CPU -------------------------------------------------------------------------------------------------- */

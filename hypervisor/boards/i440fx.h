@@ -2,6 +2,7 @@
 #ifndef BOARDS_I440FX_H
 #define BOARDS_I440FX_H
 #include "hypervisor.h"
+#include "net/net.h"
 #include "x86/cpu.h"
 
 /* Profile sections [disk0] ... id: on a SCSI bus; 255: the disk's number */
@@ -18,6 +19,7 @@ struct board {
     struct machine *machine;
     struct profile_machine machine_profile; struct profile_cpu cpu_profile; struct profile_translator translator_profile;
     struct profile_scsi scsi_profile;
+    struct profile_net net_profile;
     struct board_disk disk[MACHINE_DISKS];
     const struct machine_config *config;        /* during machine_create only */
     uint8_t *firmware; size_t firmware_size;
@@ -25,6 +27,7 @@ struct board {
     uint64_t low;                               /* bytes of RAM below 4 GiB */
     struct block_pool *pool;
     struct drive drive[DRIVES_MAX]; unsigned drives;
+    struct net *net;
     struct device *cmos, *fw_cfg, *pic, *ioapic, *pm;
     uint8_t cmos_value[128]; bool cmos_set[128];        /* what the firmware's set-up would have stored; at each power-on */
 };

@@ -14,6 +14,7 @@
 enum reset_kind { RESET_POWER, RESET_HARD, RESET_SOFT };
 struct machine;
 struct block;
+struct net_port;
 struct device { const struct device_class *class; struct machine *machine; const char *id; struct device *next; };
 struct device_class {
     const char *name, *summary; size_t size;
@@ -25,6 +26,7 @@ struct device_class {
     void (*input)(struct device *, unsigned pin, bool level);             /* optional: a wire into this chip moved */
     void (*free)(struct device *);                                        /* optional */
     bool (*media)(struct device *, unsigned drive, struct block *, struct error *);  /* optional: a medium (NULL: none) was put in */
+    struct net_port *(*net)(struct device *);                             /* optional: a network card's socket (net/net.h) */
 };
 
 /* All classes, from devices.def; closed by NULL. */

@@ -15,7 +15,7 @@ struct loop_watch {
     struct loop_watch *next;
 };
 
-enum { WATCHES_MAX = 64 };
+enum { WATCHES_MAX = 64, POLLER_MAX = 512 };
 
 struct loop {
     struct machine *machine;
@@ -26,6 +26,8 @@ struct loop {
     pthread_mutex_t post_lock;
     struct post *posts, **posts_tail;
     struct loop_watch *watches;
+    struct loop_poller poller;
+    bool polling;                               /* under the machine lock: the poller's descriptors are being waited for */
     int64_t sleeping_until;                     /* guest time; under the machine lock; TIMER_NEVER while awake */
     pthread_mutex_t wake_lock;
     pthread_cond_t wake;
@@ -139,27 +141,49 @@ static void sweep(struct loop *l)
     }
 }
 
-/* Waits without the lock, then handles what became ready under it. timeout: NULL waits for ever. */
-static void wait_and_dispatch(struct loop *l, const struct timespec *timeout)
+void loop_poller(struct machine *m, const struct loop_poller *p)
 {
-    struct pollfd fds[WATCHES_MAX + 1] = { { .fd = l->event, .events = POLLIN } };
+    m->loop->poller = p ? *p : (struct loop_poller){ 0 };
+    loop_wake(m->loop);
+}
+
+void loop_poller_changed(struct machine *m)
+{
+    if (!m->loop->polling)
+        return;
+    m->loop->polling = false;
+    loop_wake(m->loop);
+}
+
+/* Waits without the lock, at most timeout_ns, then handles what became ready under it. */
+static void wait_and_dispatch(struct loop *l, int64_t timeout_ns)
+{
+    struct pollfd fds[WATCHES_MAX + 1 + POLLER_MAX];
     struct loop_watch *who[WATCHES_MAX + 1];
-    nfds_t n = 1;
+    nfds_t n = 1, more = 0;
     uint64_t drained;
 
+    fds[0] = (struct pollfd){ .fd = l->event, .events = POLLIN };
     sweep(l);
     for (struct loop_watch *w = l->watches; w && n <= WATCHES_MAX; w = w->next)
         if (w->events) {
             fds[n] = (struct pollfd){ .fd = w->fd, .events = w->events };
             who[n++] = w;
         }
+    if (l->poller.fill)
+        more = l->poller.fill(l->poller.arg, fds + n, POLLER_MAX, &timeout_ns);
+    l->polling = true;
     machine_unlock(l->machine);
-    int ready = ppoll(fds, n, timeout, NULL);
+    struct timespec t = { timeout_ns / NS_PER_S, timeout_ns % NS_PER_S };
+    int ready = ppoll(fds, n + more, timeout_ns == INT64_MAX ? NULL : &t, NULL);
     if (ready > 0 && fds[0].revents) {
         ssize_t ignored = read(l->event, &drained, sizeof(drained));
         (void)ignored;
     }
     machine_lock(l->machine);
+    l->polling = false;
+    if (l->poller.ready)
+        l->poller.ready(l->poller.arg, fds + n, ready < 0);
     if (ready <= 0)
         return;
     for (nfds_t i = 1; i < n; i++)
@@ -169,8 +193,7 @@ static void wait_and_dispatch(struct loop *l, const struct timespec *timeout)
 
 void loop_poll(struct loop *l, int timeout_ms)
 {
-    struct timespec t = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000 };
-    wait_and_dispatch(l, timeout_ms < 0 ? NULL : &t);
+    wait_and_dispatch(l, timeout_ms < 0 ? INT64_MAX : (int64_t)timeout_ms * 1000000);
     loop_drain(l);
 }
 
@@ -193,11 +216,9 @@ static void *loop_main(void *arg)
         int64_t next = clock_next(&m->clock);
         l->sleeping_until = next;
         if (next == TIMER_NEVER || !m->clock.running) {
-            wait_and_dispatch(l, NULL);
+            wait_and_dispatch(l, INT64_MAX);
         } else {
-            int64_t left = MAX(next - clock_now(&m->clock), 0);
-            struct timespec t = { left / NS_PER_S, left % NS_PER_S };
-            wait_and_dispatch(l, &t);
+            wait_and_dispatch(l, MAX(next - clock_now(&m->clock), 0));
         }
         l->sleeping_until = INT64_MIN;
     }

@@ -85,6 +85,16 @@ struct loop_watch;
 struct loop_watch *loop_watch(struct machine *, int fd, short events, void (*fn)(void *arg, short revents), void *arg);
 void loop_watch_events(struct loop_watch *, short events);
 void loop_unwatch(struct loop_watch *);
+/* A library with descriptors of its own. Before each wait `fill` gives those of now (at most max) and may shorten the wait; after it
+ * `ready` gets them back. One a machine; NULL ends it. loop_poller_changed: what fill would say now is another thing. */
+struct pollfd;
+struct loop_poller {
+    unsigned (*fill)(void *arg, struct pollfd *, unsigned max, int64_t *timeout_ns);
+    void (*ready)(void *arg, struct pollfd *, bool failed);
+    void *arg;
+};
+void loop_poller(struct machine *, const struct loop_poller *);
+void loop_poller_changed(struct machine *);
 
 /* Every field of every device, and the clock. Loading checks the whole stream first: on an error nothing has changed. */
 bool machine_save(struct machine *, struct stream *, struct error *);

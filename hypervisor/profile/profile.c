@@ -112,6 +112,12 @@ bool profile_set_text(struct profile *p, const char *assignment, struct error *e
         return error_set(err, EINVAL, "'%s' is no setting: write SECTION.KEY=VALUE, as in machine.memory=64M", assignment);
     snprintf(section, sizeof(section), "%.*s", (int)(dot - assignment), assignment);
     snprintf(key, sizeof(key), "%.*s", (int)(equals - dot - 1), dot + 1);
+    const struct setting *before = setting_find(p, section, key);
+    if (before && !before->file && !before->inherited && !strcmp(section, "net") && !strcmp(key, "forward")) {
+        char list[1024];                        /* ports are given one by one */
+        snprintf(list, sizeof(list), "%s,%s", before->value, equals + 1);
+        return profile_set(p, section, key, list, NULL, 0, err);
+    }
     return profile_set(p, section, key, equals + 1, NULL, 0, err);
 }
 

@@ -44,9 +44,17 @@ const struct property profile_scsi_properties[] = {
     END
 };
 const struct property profile_net_properties[] = {
-    PROPERTY(struct profile_net, card, "none", "network card: none, or a class that `doctor --devices` lists"),
-    PROPERTY(struct profile_net, mode, "user", "how the card reaches the outside"),
+    PROPERTY(struct profile_net, card, "none", "network card: none, pcnet, ne2000, rtl8029, rtl8139, dec21140, e1000 or another of `doctor --devices`"),
+    PROPERTY(struct profile_net, mode, "off", "what the cable leads to: off, nat, private NAME or tap DEVICE"),
     PROPERTY(struct profile_net, mac, "", "hardware address; empty: made from the guest's name"),
+    PROPERTY(struct profile_net, guest, "", "nat: the address that the guest has (or gets by DHCP); empty: 10.0.2.15"),
+    PROPERTY(struct profile_net, gateway, "", "nat: the address of the router that the guest knows; empty: 10.0.2.2"),
+    PROPERTY(struct profile_net, netmask, "", "nat: empty: 255.255.255.0"),
+    PROPERTY(struct profile_net, dns, "", "nat: the name server that the guest knows; empty: 10.0.2.3"),
+    PROPERTY(struct profile_net, forward, "", "nat: ports of the host for the guest's, as in tcp:2323:23,udp:0.0.0.0:5353:53"),
+    PROPERTY(struct profile_net, outside, "yes", "nat: the guest may call out"),
+    PROPERTY(struct profile_net, host, "yes", "nat: the gateway's address reaches the host's own services"),
+    PROPERTY(struct profile_net, capture, "", "file that takes all frames, in pcap format"),
     END
 };
 const struct property profile_stop_properties[] = {
@@ -67,7 +75,7 @@ const struct profile_section profile_sections[] = {
     { "cpu", profile_cpu_properties, "processor" },
     { "translator", profile_translator_properties, "the engine of that name" },
     { "scsi", profile_scsi_properties, "SCSI adapter" },
-    { "net", profile_net_properties, "network card" },
+    { "net", profile_net_properties, "network card and what it is connected to" },
     { "stop", profile_stop_properties, "how `holdover stop` shuts the system down" },
     { "window", profile_window_properties, "how the window starts" },
     { NULL, NULL, NULL }
