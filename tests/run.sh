@@ -41,7 +41,7 @@ sst=../shared/corpus/sst-80286
 engines="interpreter translator"
 for program in "$@"; do
     case $program in
-    *cpu-suite) for engine in $engines; do HOLDOVER_TEST_ENGINE=$engine; export HOLDOVER_TEST_ENGINE; suite "$program" "cpu-suite-$engine"; done
+    *cpu-suite) for engine in $engines windows; do HOLDOVER_TEST_ENGINE=$engine; export HOLDOVER_TEST_ENGINE; suite "$program" "cpu-suite-$engine"; done
         unset HOLDOVER_TEST_ENGINE ;;
     *) suite "$program" "$(basename "$program")" ;;
     esac

@@ -120,12 +120,8 @@ static bool make_ram(struct board *b, struct error *err)
 {
     struct machine *m = b->machine;
     uint64_t size = b->machine_profile.memory;
-    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (bytes == MAP_FAILED)
-        return error_set(err, errno, "the host cannot give %llu MiB of memory: %s", (unsigned long long)size >> 20, strerror(errno));
-    madvise(bytes, size, MADV_HUGEPAGE);
-    m->ram = bytes;
-    m->ram_size = size;
+    if (!machine_ram_create(m, size, err))
+        return false;
     /* from 3.5 GiB on, a gigabyte below 4 GiB is left to PCI */
     b->low = size > 4 * GIB - HOLE ? 3 * GIB : size;
     return true;
@@ -170,8 +166,6 @@ static void board_free(struct machine *m)
     struct board *b = m->board;
     for (unsigned n = 0; n < b->drives; n++)
         block_close(b->drive[n].block);
-    if (m->ram)
-        munmap(m->ram, m->ram_size);
     free(b->firmware);
     property_free(profile_machine_properties, &b->machine_profile);
     property_free(profile_cpu_properties, &b->cpu_profile);

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DEFAULT_INSN_PS 10000                   /* virtual time: 100 million instructions a guest second */
 
@@ -58,6 +60,25 @@ struct machine *machine_new(const struct host *host, bool real_time, struct erro
     return m;
 }
 
+bool machine_ram_create(struct machine *m, uint64_t size, struct error *err)
+{
+    int file = memfd_create("holdover-ram", MFD_CLOEXEC);
+    void *bytes = MAP_FAILED;
+    if (file >= 0 && ftruncate(file, (off_t)size) == 0)
+        bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+    if (bytes == MAP_FAILED) {
+        error_set(err, errno, "the host cannot give %llu MiB of memory: %s", (unsigned long long)size >> 20, strerror(errno));
+        if (file >= 0)
+            close(file);
+        return false;
+    }
+    madvise(bytes, size, MADV_HUGEPAGE);
+    m->ram = bytes;
+    m->ram_size = size;
+    m->ram_file = file;
+    return true;
+}
+
 void machine_free(struct machine *m)
 {
     if (!m)
@@ -81,6 +102,10 @@ void machine_free(struct machine *m)
         m->board_free(m);
     space_free(m->ports);
     space_free(m->memory);
+    if (m->ram) {
+        munmap(m->ram, m->ram_size);
+        close(m->ram_file);
+    }
     loop_free(m->loop);
     pthread_mutex_destroy(&m->lock);
     free(m);

@@ -31,7 +31,8 @@ struct machine {
     const struct machine_cpu_ops *cpu_ops;      /* how the machine drives its CPUs; NULL: no CPU (the device bench) */
     struct keyboard keyboard; struct pointer pointer;   /* registered by the chips */
     struct display display;
-    uint8_t *ram; uint64_t ram_size;
+    uint8_t *ram; uint64_t ram_size;            /* main memory, NULL: none */
+    int ram_file;                               /* the file behind it, so that an engine can map a page elsewhere, too */
     int64_t wall_origin;                        /* seconds since 1970 (as the guest's RTC shows) at guest time 0 */
     atomic_int stop;                            /* an enum stop_reason that was asked for, STOP_PAUSED aside */
     atomic_bool pause;                          /* it was: a reset that the guest asks for at that moment must not swallow it */
@@ -60,6 +61,8 @@ struct machine_cpu_ops {
 /* An empty machine: spaces, clock, lock. Boards fill it. */
 struct machine *machine_new(const struct host *, bool real_time, struct error *);
 void machine_free(struct machine *);
+/* Main memory of `size` bytes: m->ram. It is not in the memory space yet. */
+bool machine_ram_create(struct machine *, uint64_t size, struct error *);
 /* Makes and initialises a device. options: "key=value,..." or NULL. */
 struct device *machine_add(struct machine *, const char *class, const char *id, const char *options, struct error *);
 struct device *machine_find(struct machine *, const char *id);

@@ -555,6 +555,28 @@ bool mmu_probe(struct cpu *c, uint32_t linear, uint64_t *physical)
     return true;
 }
 
+bool mmu_page_now(struct cpu *c, uint32_t linear, struct mmu_page *p)
+{
+    struct walk w = { .page = linear & ~PAGE_MASK, .rights = PTE_W | PTE_U | PTE_D };
+    uint32_t error;
+    if (c->cr0 & CR0_PG && !walk(c, linear, PF_USER, &w, &error))
+        return false;
+    *p = (struct mmu_page){ .levels = w.levels, .directory_shift = c->cr4 & CR4_PAE ? 21 : 22 };
+    for (unsigned i = 0; i < w.levels; i++) {
+        if (!(w.value[i] & PTE_A))
+            return false;
+        p->table[i] = (w.entry[i] & ((uint64_t)c->a20_mask | ~0xffffffffull)) & ~(uint64_t)PAGE_MASK;
+    }
+    p->physical = w.page & ((uint64_t)c->a20_mask | ~0xffffffffull);
+    const struct span *s = span_of(c, p->physical);
+    if (!s->host || apic_page(c, p->physical))
+        return false;
+    p->host = s->host + (p->physical - s->base);
+    p->write = w.rights & PTE_W && w.rights & PTE_D && s->flags & RAM_WRITABLE && !(s->flags & RAM_DIRTY_LOG)
+        && !code_marked(mmu_of(c), p->physical);
+    return true;
+}
+
 /* --- flushing ------------------------------------------------------------------------------------------------- */
 static void entry_clear(struct tlb_entry *t) { t->read = t->write = TLB_INVALID; }
 

@@ -61,6 +61,16 @@ void mmu_check_system(struct cpu *, uint32_t linear, unsigned length, bool write
 void mmu_load_pdptes(struct cpu *, uint32_t cr3);
 /* DR7's enabled breakpoints met by [address, address + size); kinds: bit per DR7.R/W value (1 execute, 2 write, 4 port, 8 any data). */
 unsigned mmu_breakpoints(const struct cpu *, uint32_t address, uint32_t size, unsigned kinds);
+/* The page as the tables have it now, for engines that map it for the host's own MMU. No fault, no change of A and D bits. */
+struct mmu_page {
+    uint64_t physical;                          /* page address */
+    uint8_t *host;
+    bool write;                                 /* a store would go to RAM without side effects, and D is set */
+    uint64_t table[2];                          /* page addresses of the tables that were used, from the directory on */
+    unsigned levels, directory_shift;           /* tables used, 0 without paging; log2 of what a directory entry spans */
+};
+/* false: absent, forbidden to user code, not accessed yet, a device, or ROM. Paging: as user code sees it. */
+bool mmu_page_now(struct cpu *, uint32_t linear, struct mmu_page *);
 bool mmu_create(struct cpu *, struct error *);
 enum { FLAT_INDEX_BITS = 22 };
 bool mmu_flat_create(struct cpu *, struct error *);     /* asks for the flat tables: 128 MiB of addresses, used sparsely */

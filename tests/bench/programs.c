@@ -163,6 +163,7 @@ static u32 lz(u32 reps)
 {
     u8 *in = arena, *out = arena + 65536;
     u32 *heads = (u32 *)(arena + 262144), written = 0;
+    random_state = 5;
     for (u32 i = 0; i < 32768; i++)
         in[i] = (u8)("the payroll of the old server "[i % 30] ^ (random_next() % 17 == 0));
     for (u32 r = 0; r < reps; r++) {

@@ -261,7 +261,6 @@ static void teardown(void)
 {
     translator_engine.detach(two->cpu);
     machine_free(two->m);
-    free(two->ram);
     free(two);
     cpu_bench_free(one);
 }
@@ -289,6 +288,13 @@ Test(lockstep, random_sequences)
 {
     const char *more = getenv("HOLDOVER_LOCKSTEP");
     run_cases(more ? (unsigned)atoi(more) : 20000);
+}
+
+Test(lockstep, windows)
+{
+    windows_set_heat(translator_of(two->cpu)->windows, 0);
+    run_cases(6000);
+    cr_assert_gt(translator_of(two->cpu)->count.window_faults, 0);
 }
 
 Test(lockstep, without_bmi2)

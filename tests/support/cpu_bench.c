@@ -15,11 +15,12 @@ struct cpu_bench *cpu_bench_new(const char *model, size_t ram_size)
     struct cpu_bench *b = calloc(1, sizeof *b);
     struct error err = { 0 };
     char options[64];
-    if (!b || !(b->ram = calloc(1, ram_size)))
+    if (!b)
         bench_fail("memory", "out of memory");
-    b->ram_size = ram_size;
-    if (!(b->m = machine_new(NULL, false, &err)))
+    if (!(b->m = machine_new(NULL, false, &err)) || !machine_ram_create(b->m, ram_size, &err))
         bench_fail("machine_new", err.text);
+    b->ram = b->m->ram;
+    b->ram_size = ram_size;
     space_map_ram(b->m->memory, 0, ram_size, b->ram, RAM_WRITABLE, 0);
     snprintf(options, sizeof options, "model=%s", model);
     struct device *d = machine_add(b->m, "cpu", "cpu0", options, &err);
@@ -40,7 +41,6 @@ void cpu_bench_free(struct cpu_bench *b)
 {
     bench_detach(b->cpu);
     machine_free(b->m);
-    free(b->ram);
     free(b);
 }
 

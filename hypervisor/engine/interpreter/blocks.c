@@ -23,6 +23,8 @@ struct code_page {
     uint64_t page;                              /* physical address */
     struct code_page *next;
     struct block *blocks;
+    bool marked, watched;                       /* its stores are reported; for blocks_watch() */
+    uint8_t vain;                               /* stores since it held a block */
     uint64_t bytes[64];                         /* a bit per byte that was decoded */
 };
 
@@ -84,8 +86,14 @@ static struct code_page *page_get(struct cpu *c, uint64_t page)
         p->next = *page_bucket(k, page);
         *page_bucket(k, page) = p;
     }
-    if (!p->blocks)
-        mmu_mark_code(c, page);
+    p->vain = 0;
+    if (p->marked)
+        return p;
+    p->marked = true;
+    mmu_mark_code(c, page);
+    const struct block_watch *watch = interpreter_of(c)->watch;
+    if (watch)
+        watch->marked(c, page);
     return p;
 }
 
@@ -132,6 +140,18 @@ static void block_kill(struct cpu *c, struct block *b)
             i->exec = exec_stop;
 }
 
+/* A page without code stays marked for some stores: one that is rewritten all the time is not marked anew each time. */
+static void page_release(struct cpu *c, struct code_page *p)
+{
+    enum { VAIN_MOST = 16 };
+    uint64_t n = p->page >> 12 & ((1 << MAY_BITS) - 1);
+    if (p->blocks || p->watched || !p->marked || p->vain++ < VAIN_MOST)
+        return;
+    p->marked = false;
+    mmu_unmark_code(c, p->page);
+    atomic_fetch_and(&cache_of(c)->may_hold[n / 32], ~(1u << (n % 32)));
+}
+
 static void page_written(struct cpu *c, struct code_page *p, unsigned first, unsigned count)
 {
     if (!bytes_met(p, first, count))
@@ -151,11 +171,6 @@ static void page_written(struct cpu *c, struct code_page *p, unsigned first, uns
             link = &b->page_next[which];
         }
     }
-    if (!p->blocks) {
-        uint64_t n = p->page >> 12 & ((1 << MAY_BITS) - 1);
-        mmu_unmark_code(c, p->page);
-        atomic_fetch_and(&cache_of(c)->may_hold[n / 32], ~(1u << (n % 32)));
-    }
 }
 
 void blocks_written(struct cpu *c, uint64_t physical, uint64_t length)
@@ -166,6 +181,10 @@ void blocks_written(struct cpu *c, uint64_t physical, uint64_t length)
         struct code_page *p = page_find(k, physical - offset);
         if (p && p->blocks)
             page_written(c, p, offset, count);
+        else if (p)
+            page_release(c, p);
+        if (p && p->watched)
+            interpreter_of(c)->watch->written(c, physical, count);
         physical += count;
         length -= count;
     }
@@ -177,7 +196,7 @@ static void forget_all(struct cpu *c)
     struct interpreter *in = interpreter_of(c);
     for (unsigned n = 0; n < ARRAY_SIZE(k->pages); n++)
         for (struct code_page *p = k->pages[n]; p; p = p->next)
-            if (p->blocks)
+            if (p->marked)
                 mmu_unmark_code(c, p->page);
     memset(k->pages, 0, sizeof k->pages);
     memset(k->hash, 0, sizeof k->hash);
@@ -343,6 +362,26 @@ struct block *blocks_find(struct cpu *c, unsigned mode)
         b = NULL;
     }
     return b ? b : block_make(c, physical, host, mode);
+}
+
+/* --- other pages whose stores are wanted --------------------------------------------------------------------------- */
+bool blocks_watch(struct cpu *c, uint64_t page)
+{
+    struct block_cache *k = cache_of(c);
+    if (!page_find(k, page) && k->used + align_up(sizeof(struct code_page), 64) > ARENA_BYTES)
+        return false;
+    page_may_hold(k, page);
+    page_get(c, page)->watched = true;
+    return true;
+}
+
+void blocks_unwatch(struct cpu *c, uint64_t page)
+{
+    struct code_page *p = page_find(cache_of(c), page);
+    if (p) {                                    /* else everything was forgotten */
+        p->watched = false;
+        page_release(c, p);
+    }
 }
 
 /* --- from outside --------------------------------------------------------------------------------------------- */

@@ -16,7 +16,8 @@ struct block {
     uint16_t bytes, count;
     uint8_t mode;                               /* MODE_*: code is the same only in the same mode */
     bool dead;
-    uint32_t executed;                          /* the watch's own, as are the next two */
+    bool unwindowed;                            /* the watch's own, as are the next three */
+    uint32_t executed;
     void *translations;
     exec_fn *first;                             /* insn[0].exec as decoded */
     struct insn insn[];
@@ -26,7 +27,9 @@ struct block {
 struct block_watch {
     void (*made)(struct cpu *, struct block *);
     void (*killed)(struct cpu *, struct block *);
-    void (*forgotten)(struct cpu *);            /* all of them, and their memory */
+    void (*forgotten)(struct cpu *);            /* all of them, and their memory; watched pages, too */
+    void (*written)(struct cpu *, uint64_t physical, unsigned length);      /* inside a page that blocks_watch() was told of */
+    void (*marked)(struct cpu *, uint64_t page);        /* stores to the page are reported from now on */
     void (*faulted)(struct cpu *);              /* an instruction left by cpu_raise(); before the guest's handler is entered */
 };
 
@@ -112,6 +115,9 @@ void blocks_destroy(struct cpu *);
 struct block *blocks_find(struct cpu *, unsigned mode);
 /* Bytes of code were written by this CPU's present instruction. */
 void blocks_written(struct cpu *, uint64_t physical, uint64_t length);
+/* Stores to the page, the CPU's and devices', are reported to the watch until blocks_unwatch(). false: no room. */
+bool blocks_watch(struct cpu *, uint64_t page);
+void blocks_unwatch(struct cpu *, uint64_t page);
 /* [any thread] Drops everything at the next boundary. */
 void blocks_forget(struct cpu *);
 /* At a boundary, after PENDING_CODE: does what was asked for from outside. */

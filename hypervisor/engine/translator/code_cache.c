@@ -111,26 +111,30 @@ void code_cache_drop(struct translator *tr)
     chunk_start(tr, 0);
 }
 
+/* The same pages below 2 GiB, where they can be executed: displacements of 32 bits reach them. An anonymous mapping, since perf looks for
+ * names of code only there. */
+static uint8_t *mapped_twice(uint8_t *writable, size_t size)
+{
+    uint8_t *low = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+    if (writable == MAP_FAILED || low == MAP_FAILED || mremap(writable, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, low) != low
+        || mprotect(low, size, PROT_READ | PROT_EXEC) < 0)
+        return MAP_FAILED;
+    return low;
+}
+
 /* --- life ------------------------------------------------------------------------------------------------------- */
 bool code_cache_create(struct translator *tr, size_t bytes, struct error *err)
 {
     tr->chunk_count = (unsigned)MIN(MAX(bytes / CHUNK_BYTES, 2u), CHUNKS);
     size_t size = (size_t)tr->chunk_count * CHUNK_BYTES;
-    int file = memfd_create("holdover-code", MFD_CLOEXEC);
-    uint8_t *writable = MAP_FAILED, *executable = MAP_FAILED, *records = MAP_FAILED;
-    if (file >= 0 && ftruncate(file, (off_t)size) == 0) {
-        writable = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-        executable = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
-        records = mmap(NULL, (size_t)tr->chunk_count * RECORD_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    }
-    int error = errno;
-    if (file >= 0)
-        close(file);
+    uint8_t *writable = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *executable = mapped_twice(writable, size);
+    uint8_t *records = mmap(NULL, (size_t)tr->chunk_count * RECORD_BYTES, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     tr->code = writable;
     tr->run = executable - writable;
     if (writable == MAP_FAILED || executable == MAP_FAILED || records == MAP_FAILED)
-        return error_set(err, error, "no executable memory for translated code (%s); choose --engine interpreter", strerror(error));
+        return error_set(err, errno, "no executable memory for translated code (%s); choose --engine interpreter", strerror(errno));
     for (unsigned n = 0; n < tr->chunk_count; n++)
         tr->chunks[n] = (struct code_chunk){ writable + (size_t)n * CHUNK_BYTES, NULL, records + (size_t)n * RECORD_BYTES, 0 };
     tr->next = tr->chunks[0].start;

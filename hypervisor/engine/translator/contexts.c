@@ -10,10 +10,10 @@ enum { JUMPS = 1 << 16, TABLE_BYTES = JUMPS * (sizeof(uint8_t *) + sizeof(uint16
 static bool down_now(const struct cpu *c) { return c->eflags & FLAG_DF; }
 static bool io_now(const struct cpu *c) { return !cpu_protected(c) || c->cpl <= cpu_iopl(c); }
 
-static bool matches(const struct context *x, const struct cpu *c, unsigned mode)
+static bool matches(const struct context *x, const struct cpu *c, unsigned mode, bool windowed)
 {
-    return x->mode == mode && x->cs_base == c->seg[CS].base && x->cs_limit == c->seg[CS].limit && x->read_classes == c->read_classes
-        && x->write_classes == c->write_classes && x->down == down_now(c) && x->io == io_now(c);
+    return x->mode == mode && x->windowed == windowed && x->cs_base == c->seg[CS].base && x->cs_limit == c->seg[CS].limit
+        && x->read_classes == c->read_classes && x->write_classes == c->write_classes && x->down == down_now(c) && x->io == io_now(c);
 }
 
 void context_clear_jumps(struct context *x)
@@ -34,10 +34,12 @@ static void drop_code(struct translator *tr, const struct context *x)
 struct context *context_now(struct translator *tr, unsigned mode)
 {
     struct cpu *c = tr->cpu;
-    if (likely(tr->context && matches(tr->context, c, mode)))
+    tr->window = window_now(tr->windows);
+    bool windowed = tr->window;
+    if (likely(tr->context && matches(tr->context, c, mode, windowed)))
         return tr->context;
     for (unsigned n = 0; n < CONTEXTS; n++)
-        if (tr->contexts[n].jumps && matches(&tr->contexts[n], c, mode))
+        if (tr->contexts[n].jumps && matches(&tr->contexts[n], c, mode, windowed))
             return tr->context = &tr->contexts[n];
     struct context *x = &tr->contexts[tr->context_next++ % CONTEXTS];
     if (x->jumps) {
@@ -51,6 +53,7 @@ struct context *context_now(struct translator *tr, unsigned mode)
         x->filled = (uint16_t *)(x->jumps + JUMPS);
     }
     x->mode = mode;
+    x->windowed = windowed;
     x->cs_base = c->seg[CS].base;
     x->cs_limit = c->seg[CS].limit;
     x->read_classes = c->read_classes;

@@ -15,17 +15,28 @@ static void locate(struct cpu *c, const struct site *s, uint64_t remaining, cons
 
 static uint32_t offset_of(const struct cpu *c, const struct site *s, uint32_t linear) { return linear - c->seg[s->seg].base; }
 
+/* An access through the window faulted; it was made by other means now. A block that does so again and again gets code without a window. */
+static void touch(struct translator *tr, const struct site *s, uint32_t linear, bool write)
+{
+    enum { VAIN_MOST = 16 };
+    if (!s->windowed)
+        return;
+    tr->count.window_faults++;
+    if (window_touch(tr->windows, linear, s->size, write) || ++s->t->vain < VAIN_MOST || s->t->dead)
+        return;
+    s->t->block->unwindowed = true;
+    translation_kill(tr, s->t);
+}
+
 uint64_t helper_read(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
 {
     uint32_t offset = offset_of(c, s, linear);
     locate(c, s, remaining, s->insn);
     translator_of(c)->count.slow_reads++;
-    switch (s->size) {
-    case 1: return mem_read8(c, s->seg, offset);
-    case 2: return mem_read16(c, s->seg, offset);
-    case 4: return mem_read32(c, s->seg, offset);
-    default: return mem_read64(c, s->seg, offset);
-    }
+    uint64_t v = s->size == 1 ? mem_read8(c, s->seg, offset) : s->size == 2 ? mem_read16(c, s->seg, offset)
+        : s->size == 4 ? mem_read32(c, s->seg, offset) : mem_read64(c, s->seg, offset);
+    touch(translator_of(c), s, linear, false);
+    return v;
 }
 
 uint64_t helper_check_write(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
@@ -53,7 +64,8 @@ static void string_advance(struct cpu *c, const struct site *s)
 /* After an instruction: 0, or the way out, when it wrote into its own block or a device wants something. */
 static uint64_t go_on(struct cpu *c, const struct site *s)
 {
-    if (likely(!s->t->dead && !atomic_load_explicit(&c->pending, memory_order_relaxed)) || s->kind == SITE_LAST)
+    bool lost = s->t->context->windowed && !translator_of(c)->window;
+    if (likely(!s->t->dead && !lost && !atomic_load_explicit(&c->pending, memory_order_relaxed)) || s->kind == SITE_LAST)
         return 0;
     if (s->kind == SITE_PUSH || s->kind == SITE_POP)            /* what the code after the store would do */
         c->gpr[ESP] = esp_with(c, c->gpr[ESP] + (s->kind == SITE_POP ? s->size : -(uint32_t)s->size));
@@ -76,6 +88,7 @@ uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint
         mem_write32(c, s->seg, offset, (uint32_t)value);
     else
         mem_write64(c, s->seg, offset, value);
+    touch(translator_of(c), s, linear, true);
     return go_on(c, s);
 }
 

@@ -22,7 +22,7 @@ struct stub *stub_new(struct maker *m, enum stub_kind kind)
 struct site *site_new(struct maker *m, const struct insn *i, unsigned size, unsigned seg)
 {
     struct site *s = code_cache_record(m->tr, sizeof *s);
-    *s = (struct site){ m->t, i, (uint16_t)(m->segment_end - m->k), (uint8_t)size, (uint8_t)seg, SITE_PLAIN };
+    *s = (struct site){ m->t, i, (uint16_t)(m->segment_end - m->k), (uint8_t)size, (uint8_t)seg, SITE_PLAIN, m->windowed };
     return s;
 }
 
@@ -169,6 +169,7 @@ struct translation *translate(struct translator *tr, struct block *b, uint32_t e
     m.t->block = b;
     m.t->context = tr->context;
     m.t->eip = eip;
+    m.windowed = tr->context->windowed && !b->unwindowed;
     emit_entries(&m);
     group_choose(&m);
     emit_group(&m);
@@ -180,6 +181,9 @@ struct translation *translate(struct translator *tr, struct block *b, uint32_t e
     m.t->links = code_cache_record(tr, m.link_count * sizeof m.links[0]);
     memcpy(m.t->links, m.links, m.link_count * sizeof m.links[0]);
     emit_stubs(&m);
+    m.t->access_count = (uint16_t)m.access_count;
+    m.t->accesses = code_cache_record(tr, m.access_count * sizeof m.accesses[0]);
+    memcpy(m.t->accesses, m.accesses, m.access_count * sizeof m.accesses[0]);
     code_cache_end(tr, &m.e, m.t);
     m.t->next_of_block = b->translations;
     b->translations = m.t;

@@ -25,11 +25,12 @@ enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE, STUB_FPU, STUB_CALL, STUB_C
 struct stub {                                   /* code out of the way, emitted after the block */
     enum stub_kind kind;
     uint8_t *rel32[3];                          /* what jumps to it: [0] and [2] with the linear address in r8, [1] with the offset */
-    uint8_t *resume;
+    uint8_t *resume, *access_at;                /* access_at: the access through the window */
     enum access access;
     struct op op;
     struct site *site;
-    unsigned seg, address;                      /* address: the host register that has it */
+    unsigned seg;
+    struct address where;                       /* of the linear address */
     unsigned link;
     uint32_t eip;
 };
@@ -59,6 +60,9 @@ struct maker {
     unsigned link_count;
     bool refused;                               /* no room for more stubs, or nothing to gain: the block is not translated */
     bool ended, fpu_ready;                      /* fpu_ready: the unit holds the guest's registers */
+    bool windowed;                              /* memory is reached through the window */
+    struct window_access accesses[STUBS];
+    unsigned access_count;
 };
 
 static inline struct address cpu_field(const struct maker *m, const void *member)
@@ -85,6 +89,8 @@ void islands_within_reach(struct maker *, unsigned more);       /* before `more`
 void emit_op_register(struct emitter *, const struct op *, unsigned rm);
 /* r8: the offset in `seg`. Checks, translates and does the op; r8 and rcx are used. `wide`: offsets have 32 bits. */
 void emit_access(struct maker *, const struct insn *, struct op, unsigned seg, unsigned size, enum access, bool wide);
+/* The same with `by` bytes above the stack pointer. */
+void emit_stack_access(struct maker *, const struct insn *, struct op, int32_t by, unsigned size, enum access);
 void emit_effective_address(struct maker *, const struct insn *);       /* r8: the offset of the memory operand */
 void emit_access_stub(struct maker *, struct stub *);
 

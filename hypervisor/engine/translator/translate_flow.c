@@ -80,13 +80,6 @@ void emit_leave_at(struct maker *m, const struct insn *i)
 }
 
 /* --- the stack ------------------------------------------------------------------------------------------------------ */
-static void emit_stack_offset(struct maker *m, const struct insn *i, int32_t by)
-{
-    emit_lea(&m->e, R8, at(R12, by));
-    if (!(i->flags & INSN_STACK32))
-        emit_movzx16(&m->e, R8, R8);
-}
-
 void emit_stack_move(struct maker *m, const struct insn *i, int32_t by)
 {
     if (i->flags & INSN_STACK32) {
@@ -107,8 +100,7 @@ static void emit_push(struct maker *m, const struct insn *i, struct op op, enum 
     if (group_stack(m, -(int32_t)size, &a)) {
         emit_op_at(&m->e, &op, a);
     } else {
-        emit_stack_offset(m, i, -(int32_t)size);
-        emit_access(m, i, op, SS, size, ACCESS_WRITE, i->flags & INSN_STACK32);
+        emit_stack_access(m, i, op, -(int32_t)size, size, ACCESS_WRITE);
         if (!m->refused)
             m->stubs[stub].site->kind = (uint8_t)kind;
     }
@@ -142,8 +134,7 @@ void emit_top(struct maker *m, const struct insn *i, struct op op)
         emit_op_at(&m->e, &op, a);
         return;
     }
-    emit_stack_offset(m, i, 0);
-    emit_access(m, i, op, SS, operand_size(i), ACCESS_READ, i->flags & INSN_STACK32);
+    emit_stack_access(m, i, op, 0, operand_size(i), ACCESS_READ);
 }
 
 static void emit_pop(struct maker *m, const struct insn *i)

@@ -144,6 +144,8 @@ void group_choose(struct maker *m)
     const struct context *x = m->t->context;
     struct span best = { 0 };
     m->group = (struct group){ .base = NO_REGISTER };
+    if (m->windowed)
+        return;
     for (unsigned seg = ES; seg <= DS; seg++)
         if (class_of(x->write_classes, seg) != CLASS_FLAT && seg != CS)
             return;

@@ -49,11 +49,33 @@ void emit_op_at(struct emitter *e, const struct op *op, struct address a)
     emit_immediate(e, op);
 }
 
+/* Through the window: the linear address at `a`, modulo 4 GiB. */
+static void emit_op_window(struct maker *m, const struct op *op, struct address a, struct stub *stub)
+{
+    struct emitter *e = &m->e;
+    if (op->high && (a.base >= R8 || (a.index != NO_REGISTER && a.index >= R8))) {
+        emit_lea(e, RCX, a);
+        a = at(RCX, 0);
+    }
+    stub->access_at = e->p;
+    emit_prefixes(e, op);
+    emit8(e, 0x65);                                             /* GS, 32-bit addresses */
+    emit8(e, 0x67);
+    emit_mem(e, 0, op->opcode, op->reg, a);
+    emit_immediate(e, op);
+    stub->resume = e->p;
+}
+
 /* --- addresses -------------------------------------------------------------------------------------------------- */
+static struct address address_of(const struct insn *i)
+{
+    return (struct address){ i->base == GPR_ZERO ? NO_REGISTER : host_of[i->base], i->index == GPR_ZERO ? NO_REGISTER : host_of[i->index],
+                             i->scale, (int32_t)i->disp };
+}
+
 void emit_effective_address(struct maker *m, const struct insn *i)
 {
-    struct address a = { i->base == GPR_ZERO ? NO_REGISTER : host_of[i->base], i->index == GPR_ZERO ? NO_REGISTER : host_of[i->index],
-                         i->scale, (int32_t)i->disp };
+    struct address a = address_of(i);
     if (a.base == NO_REGISTER && a.index == NO_REGISTER) {
         emit_mov_imm(&m->e, R8, i->disp & i->address_mask);
         return;
@@ -77,6 +99,21 @@ static uint8_t *emit_limit_check(struct maker *m, const int64_t *limit, unsigned
     return emit_jecxz(e);
 }
 
+/* Jumps when `size` bytes at r8, at most FFFFh, go beyond FFFFh. */
+static uint8_t *emit_wrap_check(struct maker *m, unsigned size)
+{
+    struct emitter *e = &m->e;
+    if (size == 2) {
+        emit_lea(e, RCX, at(R8, -0xffff));
+        return emit_jecxz(e);
+    }
+    emit_lea(e, RCX, at(R8, (int32_t)size - 1));
+    emit_rorx(e, 0, RCX, RCX, 16);
+    emit_movzx16(e, RCX, RCX);
+    emit_lea(e, RCX, at(RCX, -1));
+    return emit_jecxz(e);
+}
+
 static void emit_base(struct maker *m, unsigned seg)
 {
     emit_load(&m->e, RCX, cpu_field(m, &m->tr->cpu->seg[seg].base));
@@ -93,30 +130,18 @@ uint8_t *emit_crossing_check(struct maker *m, unsigned size)
     return emit_jecxz(e);
 }
 
-/* The same with the address in another register, when the segment is flat. */
-static void emit_access_at(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide,
-                           unsigned address)
+static enum segment_class class_now(const struct maker *m, unsigned seg, enum access access)
+{
+    return class_of(access == ACCESS_READ ? m->t->context->read_classes : m->t->context->write_classes, seg);
+}
+
+/* By the flat tables; the linear address is in `address`. */
+static void emit_table_access(struct maker *m, const struct op *op, unsigned size, enum access access, unsigned address, struct stub *stub)
 {
     struct emitter *e = &m->e;
     bool write = access != ACCESS_READ;
-    const struct segment *s = &m->tr->cpu->seg[seg];
-    enum segment_class class = class_of(write ? m->t->context->write_classes : m->t->context->read_classes, seg);
-    bool checked = class == CLASS_OTHER || (class == CLASS_64K && wide);
-    islands_within_reach(m, checked ? 64 : 24);
-    struct stub *stub = stub_new(m, STUB_ACCESS);
-    if (!stub)
-        return;
-    stub->access = access;
-    stub->op = op;
-    stub->seg = seg;
-    stub->address = address;
-    stub->site = site_new(m, i, size, seg);
-    if (checked)
-        island_wait(m, emit_limit_check(m, write ? &s->write_limit : &s->read_limit, size), stub, 1);
-    if (class != CLASS_FLAT)
-        emit_base(m, seg);
-    islands_within_reach(m, size > 4 ? 64 : 48);
     unsigned from = address;
+    islands_within_reach(m, size > 4 ? 64 : 48);
     if (size == 2 || size == 4) {
         emit_rorx(e, 0, RCX, address, size / 2);
         from = RCX;
@@ -126,21 +151,62 @@ static void emit_access_at(struct maker *m, const struct insn *i, struct op op, 
     emit_shrx(e, 0, RCX, from, size == 2 ? R13 : size == 4 ? R15 : R14);
     emit_load64(e, RCX, at_index(write ? R15 : R14, RCX, 3, write ? -10 : -12));
     island_wait(m, emit_jrcxz(e), stub, 0);
-    emit_op_at(e, &op, at_index(RCX, address, 0, 0));
+    emit_op_at(e, op, at_index(RCX, address, 0, 0));
     stub->resume = e->p;
+}
+
+/* The offset is at `where`: r8, or anything when the segment is flat. */
+static void emit_access_at(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide,
+                           struct address where)
+{
+    const struct segment *s = &m->tr->cpu->seg[seg];
+    enum segment_class class = class_now(m, seg, access);
+    bool checked = class == CLASS_OTHER || (class == CLASS_64K && wide) || (class == CLASS_FULL && m->windowed && size > 1);
+    islands_within_reach(m, checked ? 64 : 24);
+    struct stub *stub = stub_new(m, STUB_ACCESS);
+    if (!stub)
+        return;
+    stub->access = access;
+    stub->op = op;
+    stub->seg = seg;
+    stub->where = where;
+    stub->site = site_new(m, i, size, seg);
+    if (checked)
+        island_wait(m, emit_limit_check(m, access != ACCESS_READ ? &s->write_limit : &s->read_limit, size), stub, 1);
+    else if (class == CLASS_64K && m->windowed && size > 1)     /* the tables' way finds out by alignment */
+        island_wait(m, emit_wrap_check(m, size), stub, 1);
+    if (class != CLASS_FLAT)
+        emit_base(m, seg);
+    if (m->windowed)
+        emit_op_window(m, &op, where, stub);
+    else
+        emit_table_access(m, &op, size, access, where.base, stub);
 }
 
 void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned seg, unsigned size, enum access access, bool wide)
 {
-    emit_access_at(m, i, op, seg, size, access, wide, R8);
+    emit_access_at(m, i, op, seg, size, access, wide, at(R8, 0));
 }
 
-/* [reg] in a flat segment needs no LEA: the register is the address. x87 instructions note theirs from r8. */
+void emit_stack_access(struct maker *m, const struct insn *i, struct op op, int32_t by, unsigned size, enum access access)
+{
+    bool wide = i->flags & INSN_STACK32;
+    if (m->windowed && wide && class_now(m, SS, access) == CLASS_FLAT) {
+        emit_access_at(m, i, op, SS, size, access, wide, at(R12, by));
+        return;
+    }
+    emit_lea(&m->e, R8, at(R12, by));
+    if (!wide)
+        emit_movzx16(&m->e, R8, R8);
+    emit_access(m, i, op, SS, size, access, wide);
+}
+
+/* A flat segment needs no LEA when [reg] is the address, or the window adds it up. x87 instructions note theirs from r8. */
 static bool is_bare(const struct maker *m, const struct insn *i, const struct op *op, enum access access)
 {
-    uint16_t classes = access == ACCESS_READ ? m->t->context->read_classes : m->t->context->write_classes;
-    return class_of(classes, i->seg) == CLASS_FLAT && i->base != GPR_ZERO && i->index == GPR_ZERO && !i->disp && i->flags & INSN_ADDRESS32
-        && !op->x87;
+    if (class_now(m, i->seg, access) != CLASS_FLAT || !(i->flags & INSN_ADDRESS32) || op->x87)
+        return false;
+    return m->windowed || (i->base != GPR_ZERO && i->index == GPR_ZERO && !i->disp);
 }
 
 void emit_operand_access(struct maker *m, const struct insn *i, struct op op, unsigned size, enum access access)
@@ -153,7 +219,7 @@ void emit_operand_access(struct maker *m, const struct insn *i, struct op op, un
     bool bare = is_bare(m, i, &op, access);
     if (!bare)
         emit_effective_address(m, i);
-    emit_access_at(m, i, op, i->seg, size, access, i->flags & INSN_ADDRESS32, bare ? host_of[i->base] : R8);
+    emit_access_at(m, i, op, i->seg, size, access, i->flags & INSN_ADDRESS32, bare ? address_of(i) : at(R8, 0));
 }
 
 /* --- the slow path ------------------------------------------------------------------------------------------------ */
@@ -186,11 +252,13 @@ void emit_access_stub(struct maker *m, struct stub *s)
         le32_put(s->rel32[1], (uint32_t)(e->p - (s->rel32[1] + 4)));
         emit_base(m, s->seg);
     }
-    le32_put(s->rel32[0], (uint32_t)(e->p - (s->rel32[0] + 4)));
-    if (s->rel32[2])
-        le32_put(s->rel32[2], (uint32_t)(e->p - (s->rel32[2] + 4)));
-    if (s->address != R8)
-        emit_mov(e, R8, s->address);
+    if (s->access_at)
+        m->accesses[m->access_count++] = (struct window_access){ (uint32_t)(s->access_at - m->t->landing), (uint32_t)(e->p - m->t->landing) };
+    for (unsigned n = 0; n < 3; n += 2)
+        if (s->rel32[n])
+            le32_put(s->rel32[n], (uint32_t)(e->p - (s->rel32[n] + 4)));
+    if (s->where.base != R8)
+        emit_lea(e, R8, s->where);
     if (s->op.x87) {
         emit_x87_stub(m, s);
         return;

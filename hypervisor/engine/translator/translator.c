@@ -9,6 +9,7 @@
  *     emit_x64.h          host encodings
  *     code_cache.c        memory, links between translations, dropping the oldest
  *     contexts.c          what code depends on besides its bytes; landings of indirect jumps
+ *     window.c            address spaces mapped for the host's MMU; host_fault.c: what is not mapped there
  *     routines.c          in and out; calls of helpers.c
  *
  * Checks shift by BMI2's RORX and SHRX, which leave the flags alone; a host without them saves the flags around each shift. */
@@ -61,6 +62,7 @@ static void run(struct translator *tr, struct translation *t)
     unsigned user = c->cpl == 3;
     enter_fn *enter = (enter_fn *)(uintptr_t)tr->routine.enter;
     uint64_t stop = tr->stop = MIN(tr->in.stop - tr->near, c->instructions + RUN);
+    host_fault_serve(tr);
     tr->count.entries++;
     tr->running = true;
     tr->began = c->instructions;
@@ -104,7 +106,9 @@ static void exec_block(struct cpu *c, const struct insn *i)
         return;
     }
     connect(tr, t);
+    uint64_t before = c->instructions;
     run(tr, t);
+    window_heat(tr->windows, c->instructions - before);
 }
 
 /* --- the interpreter's blocks ---------------------------------------------------------------------------------------- */
@@ -125,13 +129,31 @@ static void killed(struct cpu *c, struct block *b)
 static void forgotten(struct cpu *c)
 {
     struct translator *tr = translator_of(c);
+    if (tr->windows)
+        windows_drop(tr->windows);
+    tr->window = NULL;
     code_cache_drop(tr);
     forget_landings(tr);
 }
 
+static void written(struct cpu *c, uint64_t physical, unsigned length)
+{
+    struct translator *tr = translator_of(c);
+    windows_written(tr->windows, physical, length);
+    if (!window_is_there(tr->windows))
+        tr->window = NULL;
+}
+
+static void marked(struct cpu *c, uint64_t page)
+{
+    if (translator_of(c)->windows)
+        windows_marked(translator_of(c)->windows, page);
+}
+
 static void faulted(struct cpu *c) { run_ends(translator_of(c)); }
 
-static const struct block_watch watch = { .made = made, .killed = killed, .forgotten = forgotten, .faulted = faulted };
+static const struct block_watch watch = { .made = made, .killed = killed, .forgotten = forgotten, .written = written,
+                                          .marked = marked, .faulted = faulted };
 
 /* --- the engine ------------------------------------------------------------------------------------------------------- */
 /* perf looks for this file when it meets code without a name. */
@@ -151,12 +173,14 @@ static bool start(struct translator *tr, struct error *err)
     uint64_t cache = c->code_cache ? c->code_cache : (uint64_t)CHUNKS_DEFAULT * CHUNK_BYTES;
     if (cache < 2 * CHUNK_BYTES || cache > (uint64_t)CHUNKS * CHUNK_BYTES)
         return error_set(err, EINVAL, "translator.cache is %llu bytes; choose 2M to %uM", (unsigned long long)cache, CHUNKS);
+    tr->windows = windows_create(c);
     return mmu_flat_create(c, err) && (!c->perf_map || perf_map_open(tr, err)) && code_cache_create(tr, cache, err)
         && interpreter_start(c, &tr->in, err);
 }
 
 static void finish(struct translator *tr)
 {
+    windows_destroy(tr->windows);
     contexts_destroy(tr);
     code_cache_destroy(tr);
     if (tr->perf_map)

@@ -6,11 +6,13 @@
  *     r11                                 instructions until the run ends
  *     r13                                 struct cpu + bias (the low six bits are 11)
  *     r14, r15                            flat read table + 12, flat write table + 10 (mmu.h)
+ *     GS base                             the window, in contexts that have one (window.h)
  *     flags                               the guest's arithmetic flags; DF clear. Everything but the guest's own instructions keeps them. */
 #ifndef TRANSLATOR_TRANSLATOR_H
 #define TRANSLATOR_TRANSLATOR_H
 #include "engine/interpreter/interpreter.h"
 #include "engine/translator/emit_x64.h"
+#include "engine/translator/window.h"
 #include <stdio.h>
 
 /* What translated code takes for granted. Blocks of one context are chained without checks. */
@@ -18,6 +20,7 @@ struct context {
     uint32_t mode, cs_base, cs_limit;
     uint16_t read_classes, write_classes;       /* two bits each, by enum segment_register */
     uint8_t down, io;                           /* DF is set; CLI and STI change IF, CPL being at most IOPL */
+    bool windowed;                              /* there is a window: memory at GS base + linear address */
     uint8_t **jumps;                            /* by the low 16 bits of EIP: a landing (executable), or the miss routine */
     uint16_t *filled;                           /* which entries are landings */
     unsigned filled_count;
@@ -40,15 +43,19 @@ struct site {
     const struct insn *insn;
     uint16_t uncounted;                         /* instructions of the segment from this one on: r11 has them already */
     uint8_t size, seg, kind;
+    bool windowed;
 };
+/* An access through a window, and its slow path: from the translation's landing. */
+struct window_access { uint32_t at, slow; };
 struct translation {
     struct block *block;
     struct context *context;
     struct translation *next_of_block, *next_in_chunk;
     struct link *incoming, *links;
     uint8_t *landing, *poll, *entry;            /* writable addresses: from indirect jumps; from loops; from elsewhere */
+    struct window_access *accesses;
     uint32_t eip;
-    uint16_t link_count;
+    uint16_t link_count, access_count, vain;    /* vain: accesses whose page could not be mapped */
     bool dead;
 };
 
@@ -60,7 +67,7 @@ struct routines {                               /* emitted once; writable addres
     uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *end, *end_tail, *next;
 };
 #define TRANSLATOR_COUNTERS(ROW) ROW(blocks) ROW(block_instructions) ROW(block_bytes) ROW(entries) ROW(flushes) ROW(evictions) ROW(slow_reads) ROW(slow_writes) ROW(handler_calls) \
-    ROW(handler_nexts) ROW(handler_ends) ROW(fpu_loads) ROW(translated_instructions)
+    ROW(handler_nexts) ROW(handler_ends) ROW(fpu_loads) ROW(translated_instructions) ROW(window_faults)
 #define COUNTER(name) uint64_t name;
 struct translator_counters { TRANSLATOR_COUNTERS(COUNTER) };
 #undef COUNTER
@@ -75,6 +82,8 @@ struct translator {
     uint8_t *next;                              /* where the next block goes, in chunks[chunk] */
     struct routines routine;
     struct context contexts[CONTEXTS], *context;
+    struct windows *windows;
+    struct window *window;                      /* of the context */
     unsigned context_next;
     struct link *link;                          /* the way out that was just taken, when it may be patched */
     bool running;
@@ -105,6 +114,9 @@ struct context *context_now(struct translator *, unsigned mode);
 void context_clear_jumps(struct context *);
 void contexts_destroy(struct translator *);
 static inline enum segment_class class_of(uint16_t classes, unsigned seg) { return classes >> (seg * 2) & 3; }
+
+/* --- host_fault.c ------------------------------------------------------------------------------------------------- */
+void host_fault_serve(struct translator *);     /* before translated code runs on this thread */
 
 /* --- routines.c --------------------------------------------------------------------------------------------------- */
 void routines_emit(struct translator *);
