@@ -48,9 +48,9 @@ void translation_kill(struct translator *tr, struct translation *t)
     for (unsigned n = 0; n < t->link_count; n++)
         if (t->links[n].to)
             link_remove(&t->links[n]);
-    uint8_t **jump = &t->context->jumps[t->eip & 0xffff];
-    if (*jump == t->landing + tr->run)
-        *jump = NULL;
+    uint32_t *jump = &t->context->jumps[t->eip & 0xffff];
+    if (*jump == code_run(tr, t->landing))
+        *jump = t->context->miss;
     if (tr->link && tr->link->from == t)
         tr->link = NULL;
     for (struct translation **at = (struct translation **)&t->block->translations; *at; at = &(*at)->next_of_block)

@@ -5,7 +5,7 @@
 #include "engine/translator/translator.h"
 #include <sys/mman.h>
 
-enum { JUMPS = 1 << 16, TABLE_BYTES = JUMPS * (sizeof(uint8_t *) + sizeof(uint16_t)) };
+enum { JUMPS = 1 << 16, TABLE_BYTES = JUMPS * (sizeof(uint32_t) + sizeof(uint16_t)) };
 
 static bool down_now(const struct cpu *c) { return c->eflags & FLAG_DF; }
 static bool io_now(const struct cpu *c) { return !cpu_protected(c) || c->cpl <= cpu_iopl(c); }
@@ -19,8 +19,33 @@ static bool matches(const struct context *x, const struct cpu *c, unsigned mode,
 void context_clear_jumps(struct context *x)
 {
     for (unsigned n = 0; n < x->filled_count; n++)
-        x->jumps[x->filled[n]] = NULL;
+        x->jumps[x->filled[n]] = x->miss;
     x->filled_count = 0;
+}
+
+void context_set_jump(struct context *x, uint32_t eip, uint32_t landing)
+{
+    uint32_t *jump = &x->jumps[eip & (JUMPS - 1)];
+    if (*jump == x->miss) {
+        if (x->filled_count == JUMPS)
+            context_clear_jumps(x);
+        x->filled[x->filled_count++] = (uint16_t)eip;
+    }
+    *jump = landing;
+}
+
+/* Below 2 GiB, so that a displacement reaches it. */
+static bool make_table(struct context *x, uint32_t miss)
+{
+    void *table = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+    if (table == MAP_FAILED)
+        return false;
+    x->jumps = table;
+    x->filled = (uint16_t *)(x->jumps + JUMPS);
+    x->miss = miss;
+    for (unsigned n = 0; n < JUMPS; n++)
+        x->jumps[n] = miss;
+    return true;
 }
 
 static void drop_code(struct translator *tr, const struct context *x)
@@ -45,12 +70,8 @@ struct context *context_now(struct translator *tr, unsigned mode)
     if (x->jumps) {
         drop_code(tr, x);
         context_clear_jumps(x);
-    } else {
-        void *table = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (table == MAP_FAILED)
-            return NULL;
-        x->jumps = table;
-        x->filled = (uint16_t *)(x->jumps + JUMPS);
+    } else if (!make_table(x, code_run(tr, tr->routine.miss))) {
+        return NULL;
     }
     x->mode = mode;
     x->windowed = windowed;

@@ -112,6 +112,8 @@ static inline void emit_store_imm(struct emitter *e, struct address a, uint32_t 
     emit32(e, v);
 }
 static inline void emit_movzx16(struct emitter *e, unsigned to, unsigned from) { emit_rm(e, 0, 0x0fb7, to, from); }
+/* Changes flags. */
+static inline void emit_neg64(struct emitter *e, unsigned reg) { emit_rm(e, 1, 0xf7, 3, reg); }
 static inline void emit_not64(struct emitter *e, unsigned reg) { emit_rm(e, 1, 0xf7, 2, reg); }
 /* Hosts without BMI2: PUSHFQ, MOV, the shift (ROR 1, SHR 5), POPFQ. Slow, but flags stay. */
 static inline void emit_plain_shift(struct emitter *e, unsigned w, unsigned to, unsigned from, unsigned shift, unsigned count)

@@ -142,10 +142,10 @@ static const uint8_t *landing_now(struct translator *tr, uint64_t remaining)
         || c->eflags & (FLAG_TF | FLAG_RF) || c->dr[7] & 0xff || tr->flushes != c->tlb->flushes)
         return NULL;
     const struct context *x = context_now(tr, mode_now(c));
-    const uint8_t *landing = x ? x->jumps[c->eip & 0xffff] : NULL;
-    if (landing)
-        c->shadow = 0;
-    return landing;
+    if (!x || x->jumps[c->eip & 0xffff] == x->miss)
+        return NULL;
+    c->shadow = 0;
+    return (const uint8_t *)(uintptr_t)x->jumps[c->eip & 0xffff];
 }
 
 /* The code after the instruction may be gone on with, where it is known: nothing changed that it takes for granted. */

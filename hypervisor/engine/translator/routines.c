@@ -55,6 +55,7 @@ static void emit_enter(struct translator *tr, struct emitter *e)
     emit_mov64(e, R13, RDI);
     emit_mov64(e, R10, RSI);
     emit_mov64(e, R11, RDX);
+    emit_neg64(e, R11);
     emit_mov64(e, R14, RCX);
     emit_mov64(e, R15, R8);
     load_guest(tr, e, true);
@@ -67,15 +68,18 @@ static void emit_leaves(struct translator *tr, struct emitter *e)
     save_guest(tr, e);
     emit_mov64(e, RAX, RCX);
     emit_mov64(e, RDX, R11);
+    emit_neg64(e, RDX);
     emit_pops(e);
     tr->routine.miss = e->p;                                    /* r8: EIP */
     save_guest(tr, e);
     emit_store(e, field(tr, &tr->cpu->eip), R8);
     emit_mov_imm(e, RAX, 0);
     emit_mov64(e, RDX, R11);
+    emit_neg64(e, RDX);
     emit_pops(e);
     tr->routine.leave = e->p;                                   /* a helper left everything in struct cpu; rax: 1 + what to give back */
     emit_load64(e, RDX, at(RSP, FRAME_REMAINING));
+    emit_neg64(e, RDX);
     emit_lea64(e, RDX, at_index(RDX, RAX, 0, -1));
     emit_mov_imm(e, RAX, 0);
     emit_pops(e);
@@ -92,6 +96,7 @@ static void call_helper(struct translator *tr, struct emitter *e, void *helper)
     emit_mov64(e, RSI, RCX);
     emit_mov(e, RDX, R8);
     emit_mov64(e, RCX, R11);
+    emit_neg64(e, RCX);
     emit_load64(e, R8, at(RSP, 8 + FRAME_VALUE));
     emit_lea64(e, RSP, at_index(RSP, NO_REGISTER, 0, -8));
     emit_call_c(e, (uint64_t)(uintptr_t)helper);

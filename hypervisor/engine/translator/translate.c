@@ -84,11 +84,11 @@ static void begin_segment(struct maker *m)
     while (end < m->b->count && !is_conditional(&m->b->insn[end]))
         end++;
     m->segment_end = MIN(end + 1, (unsigned)m->b->count);
-    emit_lea64(&m->e, R11, at(R11, -(int32_t)(m->segment_end - m->k)));
+    emit_lea64(&m->e, R11, at(R11, (int32_t)(m->segment_end - m->k)));
 }
 
 /* --- the block ------------------------------------------------------------------------------------------------------ */
-/* From indirect jumps: is EIP in r8 ours? From those and from loops: is the run over (r11 below 0)? */
+/* From indirect jumps: is EIP in r8 ours? From those and from loops: is the run over (r11 not below 0)? */
 static void emit_entries(struct maker *m)
 {
     struct emitter *e = &m->e;
@@ -102,8 +102,7 @@ static void emit_entries(struct maker *m)
     emit_jmp(e, m->tr->routine.miss);
     emit_here(e, match);
     t->poll = e->p;
-    emit_rorx(e, 1, RCX, R11, 32);                              /* its upper half: 0, or all ones */
-    emit_rm(e, 0, 0xf7, 2, RCX);                                /* NOT */
+    emit_rorx(e, 1, RCX, R11, 32);                              /* its upper half: all ones, or 0 */
     uint8_t *end = emit_jecxz(e);
     *end = (uint8_t)(over - end - 1);
     t->entry = e->p;

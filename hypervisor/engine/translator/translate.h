@@ -89,7 +89,8 @@ void islands_within_reach(struct maker *, unsigned more);       /* before `more`
 void emit_op_register(struct emitter *, const struct op *, unsigned rm);
 /* r8: the offset in `seg`. Checks, translates and does the op; r8 and rcx are used. `wide`: offsets have 32 bits. */
 void emit_access(struct maker *, const struct insn *, struct op, unsigned seg, unsigned size, enum access, bool wide);
-/* The same with `by` bytes above the stack pointer. */
+/* The same with an offset of 32 bits at `a`; with `by` bytes above the stack pointer. */
+void emit_wide_access(struct maker *, const struct insn *, struct op, unsigned seg, struct address a, unsigned size, enum access);
 void emit_stack_access(struct maker *, const struct insn *, struct op, int32_t by, unsigned size, enum access);
 void emit_effective_address(struct maker *, const struct insn *);       /* r8: the offset of the memory operand */
 void emit_access_stub(struct maker *, struct stub *);

@@ -36,30 +36,25 @@ void emit_link_stub(struct maker *m, struct stub *s)
     emit_jmp(&m->e, m->tr->routine.leave_link);
 }
 
-/* r8: EIP. Jumps to its landing. */
+/* r8: EIP. Jumps to its landing, or the miss routine. */
 static void emit_table_jump(struct maker *m, struct address entry)
 {
-    emit_load64(&m->e, RCX, entry);
-    uint8_t *absent = emit_jrcxz(&m->e);
+    emit_load(&m->e, RCX, entry);
     emit_rm(&m->e, 0, 0xff, 4, RCX);
-    emit_here(&m->e, absent);
-    emit_jmp(&m->e, m->tr->routine.miss);
 }
 
 void emit_table_stub(struct maker *m, struct stub *s)
 {
     le32_put(s->rel32[0], (uint32_t)(m->e.p - (s->rel32[0] + 4)));
     emit_mov_imm(&m->e, R8, s->eip);
-    emit_mov_imm64(&m->e, R10, (uint64_t)(uintptr_t)&m->t->context->jumps[s->eip & 0xffff]);
-    emit_table_jump(m, at(R10, 0));
+    emit_table_jump(m, at_index(NO_REGISTER, NO_REGISTER, 0, (int32_t)(intptr_t)&m->t->context->jumps[s->eip & 0xffff]));
 }
 
 static void emit_indirect(struct maker *m)
 {
     islands_within_reach(m, 40);
-    emit_mov_imm64(&m->e, R10, (uint64_t)(uintptr_t)m->t->context->jumps);
     emit_movzx16(&m->e, RCX, R8);
-    emit_table_jump(m, at_index(R10, RCX, 3, 0));
+    emit_table_jump(m, at_index(NO_REGISTER, RCX, 2, (int32_t)(intptr_t)m->t->context->jumps));
     m->ended = true;
 }
 
@@ -73,7 +68,7 @@ void emit_direct(struct maker *m, uint32_t eip)
 void emit_leave_at(struct maker *m, const struct insn *i)
 {
     m->refused |= m->k == 0;                                    /* it would lead back here */
-    emit_lea64(&m->e, R11, at(R11, (int32_t)(m->segment_end - m->k)));
+    emit_lea64(&m->e, R11, at(R11, -(int32_t)(m->segment_end - m->k)));
     emit_mov_imm(&m->e, R8, eip_of(m, i));
     emit_jmp(&m->e, m->tr->routine.miss);
     m->ended = true;
@@ -150,8 +145,7 @@ static bool emit_leave(struct maker *m, const struct insn *i)
 {
     if (!(i->flags & INSN_STACK32) || !(i->flags & INSN_OPERAND32))
         return false;
-    emit_lea(&m->e, R8, at(RBP, 0));
-    emit_access(m, i, move_to(RCX), SS, 4, ACCESS_READ, true);
+    emit_wide_access(m, i, move_to(RCX), SS, at(RBP, 0), 4, ACCESS_READ);
     emit_lea(&m->e, R12, at(RBP, 4));
     emit_mov(&m->e, RBP, RCX);
     return true;

@@ -188,17 +188,25 @@ void emit_access(struct maker *m, const struct insn *i, struct op op, unsigned s
     emit_access_at(m, i, op, seg, size, access, wide, at(R8, 0));
 }
 
+void emit_wide_access(struct maker *m, const struct insn *i, struct op op, unsigned seg, struct address a, unsigned size, enum access access)
+{
+    if (m->windowed && class_now(m, seg, access) == CLASS_FLAT) {
+        emit_access_at(m, i, op, seg, size, access, true, a);
+        return;
+    }
+    emit_lea(&m->e, R8, a);
+    emit_access(m, i, op, seg, size, access, true);
+}
+
 void emit_stack_access(struct maker *m, const struct insn *i, struct op op, int32_t by, unsigned size, enum access access)
 {
-    bool wide = i->flags & INSN_STACK32;
-    if (m->windowed && wide && class_now(m, SS, access) == CLASS_FLAT) {
-        emit_access_at(m, i, op, SS, size, access, wide, at(R12, by));
+    if (i->flags & INSN_STACK32) {
+        emit_wide_access(m, i, op, SS, at(R12, by), size, access);
         return;
     }
     emit_lea(&m->e, R8, at(R12, by));
-    if (!wide)
-        emit_movzx16(&m->e, R8, R8);
-    emit_access(m, i, op, SS, size, access, wide);
+    emit_movzx16(&m->e, R8, R8);
+    emit_access(m, i, op, SS, size, access, false);
 }
 
 /* A flat segment needs no LEA when [reg] is the address, or the window adds it up. x87 instructions note theirs from r8. */

@@ -41,10 +41,7 @@ static void connect(struct translator *tr, struct translation *t)
     if (l && l->eip == t->eip && l->from->context == x && (l->from->block->physical ^ t->block->physical) < 4096 && !l->to)
         link_patch(l, t);
     tr->link = NULL;
-    uint8_t **jump = &x->jumps[t->eip & 0xffff];
-    if (!*jump)
-        x->filled[x->filled_count++] = (uint16_t)t->eip;
-    *jump = t->landing + tr->run;
+    context_set_jump(x, t->eip, code_run(tr, t->landing));
 }
 
 /* struct cpu is exact again: translated code was left, or an instruction in it faulted. */
@@ -90,7 +87,7 @@ static void exec_block(struct cpu *c, const struct insn *i)
 {
     struct translator *tr = translator_of(c);
     struct block *b = tr->in.block;
-    if (b->executed < tr->threshold || tr->in.frame.single || tr->in.stop - c->instructions <= tr->near
+    if (b->executed < tr->threshold || b->executed == NEVER || tr->in.frame.single || tr->in.stop - c->instructions <= tr->near
         || !context_now(tr, b->mode)) {
         b->executed += !(b->executed & NEVER);
         tr->link = NULL;

@@ -3,7 +3,7 @@
  * Host registers while translated code runs. Upper halves of guest registers are zero.
  *     rax r9 rdx rbx r12 rbp rsi rdi      EAX ECX EDX EBX ESP EBP ESI EDI
  *     rcx                                 scratch, the one that JRCXZ tests; r8: address; r10: value
- *     r11                                 instructions until the run ends
+ *     r11                                 instructions until the run ends, negative
  *     r13                                 struct cpu + bias (the low six bits are 11)
  *     r14, r15                            flat read table + 12, flat write table + 10 (mmu.h)
  *     GS base                             the window, in contexts that have one (window.h)
@@ -21,7 +21,7 @@ struct context {
     uint16_t read_classes, write_classes;       /* two bits each, by enum segment_register */
     uint8_t down, io;                           /* DF is set; CLI and STI change IF, CPL being at most IOPL */
     bool windowed;                              /* there is a window: memory at GS base + linear address */
-    uint8_t **jumps;                            /* by the low 16 bits of EIP: a landing (executable), or the miss routine */
+    uint32_t *jumps, miss;                      /* by the low 16 bits of EIP: where a landing is executed, or the miss routine */
     uint16_t *filled;                           /* which entries are landings */
     unsigned filled_count;
 };
@@ -97,6 +97,8 @@ struct translator {
     FILE *perf_map;                                             /* or NULL */
     uint8_t fx[512] __attribute__((aligned(16)));               /* FXSAVE area */
 };
+/* Where code is executed, below 2 GiB. */
+static inline uint32_t code_run(const struct translator *tr, const uint8_t *writable) { return (uint32_t)(uintptr_t)(writable + tr->run); }
 static inline struct translator *translator_of(const struct cpu *c) { return c->engine_data; }
 
 bool code_cache_create(struct translator *, size_t bytes, struct error *);
@@ -112,6 +114,7 @@ void code_cache_drop(struct translator *);                     /* everything */
 /* --- contexts.c --------------------------------------------------------------------------------------------------- */
 struct context *context_now(struct translator *, unsigned mode);
 void context_clear_jumps(struct context *);
+void context_set_jump(struct context *, uint32_t eip, uint32_t landing);
 void contexts_destroy(struct translator *);
 static inline enum segment_class class_of(uint16_t classes, unsigned seg) { return classes >> (seg * 2) & 3; }
 
