@@ -32,7 +32,7 @@ static void emit_next(struct maker *m, const struct insn *i)
 {
     unsigned later = m->segment_end - m->k - 1;
     if (later)                                                  /* of the segment; not executed from here */
-        emit_lea64(&m->e, R11, at(R11, (int32_t)later));
+        emit_lea64(&m->e, R11, at(R11, -(int32_t)later));
     emit_handler_next(m, i);
     emit_direct(m, eip_of(m, i) + i->length);
 }
