@@ -293,7 +293,7 @@ Test(lockstep, random_sequences)
 Test(lockstep, windows)
 {
     windows_set_heat(translator_of(two->cpu)->windows, 0);
-    run_cases(6000);
+    run_cases(5000);
     cr_assert_gt(translator_of(two->cpu)->count.window_faults, 0);
 }
 

@@ -161,7 +161,8 @@ static void emit_access_at(struct maker *m, const struct insn *i, struct op op, 
 {
     const struct segment *s = &m->tr->cpu->seg[seg];
     enum segment_class class = class_now(m, seg, access);
-    bool checked = class == CLASS_OTHER || (class == CLASS_64K && wide) || (class == CLASS_FULL && m->windowed && size > 1);
+    bool windowed = m->windowed && !op.address;                 /* what wants a host address gets it from the tables */
+    bool checked = class == CLASS_OTHER || (class == CLASS_64K && wide) || (class == CLASS_FULL && windowed && size > 1);
     islands_within_reach(m, checked ? 64 : 24);
     struct stub *stub = stub_new(m, STUB_ACCESS);
     if (!stub)
@@ -173,11 +174,11 @@ static void emit_access_at(struct maker *m, const struct insn *i, struct op op, 
     stub->site = site_new(m, i, size, seg);
     if (checked)
         island_wait(m, emit_limit_check(m, access != ACCESS_READ ? &s->write_limit : &s->read_limit, size), stub, 1);
-    else if (class == CLASS_64K && m->windowed && size > 1)     /* the tables' way finds out by alignment */
+    else if (class == CLASS_64K && windowed && size > 1)     /* the tables' way finds out by alignment */
         island_wait(m, emit_wrap_check(m, size), stub, 1);
     if (class != CLASS_FLAT)
         emit_base(m, seg);
-    if (m->windowed)
+    if (windowed)
         emit_op_window(m, &op, where, stub);
     else
         emit_table_access(m, &op, size, access, where.base, stub);
