@@ -7,6 +7,8 @@
 
 static struct termios terminal_before;          /* the process has one terminal */
 
+static void pump_out(struct serial_line *);
+
 static void wake_main(struct serial_line *s)
 {
     uint64_t one = 1;
@@ -22,6 +24,8 @@ static size_t line_write(void *backend, const uint8_t *bytes, size_t length)
     size_t taken;
     bool wake;
 
+    if (s->counted && s->used + length > SERIAL_BUFFER)
+        pump_out(s);
     pthread_mutex_lock(&s->lock);
     taken = MIN(length, SERIAL_BUFFER - s->used);
     memcpy(s->buffer + s->used, bytes, taken);
@@ -75,6 +79,9 @@ void serial_start(struct serial_line *s, struct machine *m)
 {
     machine_lock(m);
     s->machine = m;
+    s->counted = !m->real_time;
+    if (s->counted)
+        s->in = -1;
     if (s->end.modem_in)
         s->end.modem_in(s->end.chip, MODEM_CTS | MODEM_DSR | MODEM_DCD);
     machine_unlock(m);

@@ -13,6 +13,7 @@ struct serial_line {
     uint8_t buffer[SERIAL_BUFFER];
     size_t used;
     bool stalled, woken;
+    bool counted;                               /* the machine's thread pumps: a full buffer is emptied on the spot, and input is none */
     int wake;                                   /* an eventfd of the main loop */
     int out, in;                                /* descriptors or -1 */
     int failed;                                 /* the errno of a write that lost bytes; 0: none */
@@ -26,7 +27,7 @@ struct serial_line {
 /* target: NULL (bytes are only searched), "-", or a file. */
 bool serial_open(struct serial_line *, const char *target, int wake, struct error *);
 void serial_start(struct serial_line *, struct machine *);      /* the machine exists: raises the modem lines */
-/* Main thread: moves bytes both ways. poll_in: the input descriptor is readable. */
+/* Main thread (the machine's, with the counted clock): moves bytes both ways. poll_in: the input descriptor is readable. */
 void serial_pump(struct serial_line *, bool poll_in);
 /* Was the text sent since the last match? If so everything up to its end is forgotten. */
 bool serial_has(struct serial_line *, const char *text);

@@ -1,7 +1,9 @@
 /* The life of one machine: created, run in a thread of its own, watched by the main thread, ended.
  *
  * The main thread sleeps in poll() or, with a window, in SDL's event wait. It wakes for signals, for the control socket, when the
- * serial line has bytes or the typist is done (an eventfd), and every STEP_MS while an --until looks at the screen. */
+ * serial line has bytes or the typist is done (an eventfd), and every STEP_MS while an --until looks at the screen.
+ * With the counted clock the machine's thread takes the steps itself, every COUNTED_STEP_NS of guest time, and nothing else reaches
+ * the guest: the same run twice is the same. */
 #include "console/control.h"
 #include "console/ports.h"
 #include "console/screen.h"
@@ -18,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_MS = 25, INPUT_MS = 10, IDLE_MS = 1000, FRAME_MS = 16, REST_MS = 50, FDS_MAX = CONTROL_CLIENTS + 8 };
+enum { STEP_MS = 25, INPUT_MS = 10, IDLE_MS = 1000, FRAME_MS = 16, REST_MS = 50, COUNTED_STEP_NS = 10000000, FDS_MAX = CONTROL_CLIENTS + 8 };
 
 int64_t host_now(void)
 {
@@ -118,6 +120,18 @@ static bool signals_open(struct session *s, struct error *err)
     return true;
 }
 
+/* A stretch of the machine's time, and the steps at its end. */
+static enum stop_reason run_counted(struct session *s)
+{
+    enum stop_reason reason = machine_run(s->machine, clock_now(&s->machine->clock) + COUNTED_STEP_NS);
+
+    serial_pump(&s->serial, false);
+    steps_advance(s);
+    if (steps_all_met(s))
+        atomic_store(&s->quit, true);
+    return reason;
+}
+
 static void *machine_thread(void *arg)
 {
     struct session *s = arg;
@@ -126,7 +140,7 @@ static void *machine_thread(void *arg)
     ssize_t n;
 
     do
-        reason = machine_run(s->machine, INT64_MAX);
+        reason = s->counted ? run_counted(s) : machine_run(s->machine, INT64_MAX);
     while (reason == STOP_PAUSED && !atomic_load(&s->quit));
     s->reason = reason;
     atomic_store(&s->ended, true);
@@ -138,7 +152,6 @@ static void *machine_thread(void *arg)
 static bool session_open(struct session *s, struct machine_config *config, struct error *err)
 {
     const struct run_options *o = s->options;
-    const char *clock = profile_get(s->profile, "machine", "clock");
 
     s->wake = s->signals = -1;
     pthread_mutex_init(&s->notice_lock, NULL);
@@ -154,9 +167,9 @@ static bool session_open(struct session *s, struct machine_config *config, struc
     config->engine = o->engine;
     config->debug_port = s->debug_port;
     config->no_reboot = o->no_reboot;
-    config->virtual_time = clock && !strcmp(clock, "counted");
     if (!(s->machine = machine_create(config, &s->host, err)))
         return false;
+    s->counted = !s->machine->real_time;
     serial_start(&s->serial, s->machine);
     typist_init(&s->typist, s->machine, s->wake);
     if (s->folder && !(s->control = control_open(s, s->folder, err)))
@@ -203,7 +216,7 @@ static int wait_ms(const struct session *s)
         until = MIN(until, s->started + (int64_t)(MIN(s->options->seconds, 1e9) * 1e9));
     if (s->stopping != STOPPING_NOT && s->stopping != STOPPING_FAILED)
         until = MIN(until, s->stop_next);
-    if (steps_watch_screen(s))
+    if (steps_watch_screen(s) && !s->counted)
         until = MIN(until, now + STEP_MS * 1000000ll);
     if (s->serial.pending_used)
         until = MIN(until, now + INPUT_MS * 1000000ll);
@@ -236,7 +249,8 @@ static void wait_and_read(struct session *s)
         n = read(s->wake, &counter, sizeof(counter));
         (void)n;
     }
-    serial_pump(&s->serial, input >= 0 && fds[input].revents);
+    if (!s->counted)
+        serial_pump(&s->serial, input >= 0 && fds[input].revents);
     if (fds[1].revents)
         handle_signals(s);
     if (s->control)
@@ -262,9 +276,10 @@ static void session_loop(struct session *s)
     while (!s->finished && !atomic_load(&s->ended)) {
         wait_and_read(s);
         show_notice(s);
-        steps_advance(s);
+        if (!s->counted)
+            steps_advance(s);
         stop_advance(s);
-        if (steps_all_met(s))
+        if (!s->counted && steps_all_met(s))
             s->finished = true;
         if (s->options->seconds > 0 && session_seconds(s) >= s->options->seconds)
             s->finished = true;

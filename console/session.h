@@ -22,6 +22,7 @@ struct session {
     /* the session's own */
     struct machine *machine;
     struct host host;
+    bool counted;                               /* the clock counts instructions: steps are the only input */
     struct serial_line serial;
     struct typist typist;
     FILE *debug;

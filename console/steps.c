@@ -82,6 +82,13 @@ static void reset_ends(struct session *s, bool ends)
     machine_unlock(s->machine);
 }
 
+/* In counted time what comes when the host likes would make one run differ from the next. */
+static bool takes_input(const struct session *s, struct error *err)
+{
+    return !s->counted || error_set(err, ENOTSUP, "%s runs in counted time: its only input is the steps of its command line; "
+                                    "it can be ended by force", s->name);
+}
+
 bool session_stop(struct session *s, struct error *err)
 {
     int64_t now = host_now(), timeout = s->stop.timeout * NS_PER_S;
@@ -89,6 +96,8 @@ bool session_stop(struct session *s, struct error *err)
 
     if (s->stopping != STOPPING_NOT && s->stopping != STOPPING_FAILED)
         return true;
+    if (!takes_input(s, err))
+        return false;
     if (!button && !hands)
         return s->folder ? error_set(err, ENOTSUP, "the profile knows no way to shut %s down: leave its programs, then end it "
                                      "with 'holdover kill %s'", s->name, s->name) :
@@ -170,6 +179,7 @@ void session_notice(struct session *s, const char *fmt, ...)
 
 static bool start_typing(struct session *s, struct key_script *script, bool made, struct error *err)
 {
+    made = made && takes_input(s, err);
     if (made && typist_busy(&s->typist))
         made = error_set(err, EBUSY, "%s is still being typed to: try again in a moment", s->name);
     if (made)
@@ -223,7 +233,7 @@ bool session_media(struct session *s, const char *drive, const char *file, struc
     struct block *b = NULL;
     bool ok;
 
-    if (file && !(b = setup_medium(file, kind, err)))
+    if (!takes_input(s, err) || (file && !(b = setup_medium(file, kind, err))))
         return false;
     machine_lock(s->machine);
     ok = machine_media(s->machine, drive, b, err);
@@ -233,6 +243,12 @@ bool session_media(struct session *s, const char *drive, const char *file, struc
 
 void session_power_button(struct session *s)
 {
+    struct error err;
+
+    if (!takes_input(s, &err)) {
+        session_notice(s, "%s", err.text);
+        return;
+    }
     machine_lock(s->machine);
     machine_power_button(s->machine);
     machine_unlock(s->machine);

@@ -29,6 +29,22 @@ bool parse_size(const char *text, uint64_t *value)
     return true;
 }
 
+bool parse_time(const char *text, int64_t *ns)
+{
+    static const struct { const char *unit; int64_t ns; } units[] = { { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 } };
+    char *end;
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    for (unsigned i = 0; !errno && i < sizeof(units) / sizeof(*units); i++)
+        if (!strcmp(end, units[i].unit) && v <= (uint64_t)(INT64_MAX / units[i].ns)) {
+            *ns = (int64_t)v * units[i].ns;
+            return true;
+        }
+    return *ns = 0, !errno && !v && !*end;
+}
+
 static bool parse_bool(const char *text, bool *value)
 {
     static const char *const yes[] = { "on", "yes", "true", "1" }, *const no[] = { "off", "no", "false", "0" };

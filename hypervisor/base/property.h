@@ -29,5 +29,6 @@ void property_free(const struct property *, void *object);
 /* Writes "a, b, c" (the keys) into text. */
 void property_names(const struct property *, char *text, size_t size);
 bool parse_size(const char *text, uint64_t *value);     /* the number syntax above, any kind */
+bool parse_time(const char *text, int64_t *ns);         /* a whole number with its unit: ns, us, ms, s; 0 needs none */
 
 #endif

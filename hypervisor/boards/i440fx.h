@@ -26,6 +26,7 @@ struct board {
     int utc_offset;                             /* seconds that the guest's clock is ahead of UTC */
     uint64_t low;                               /* bytes of RAM below 4 GiB */
     struct block_pool *pool;
+    bool counted; int64_t disk_latency;         /* virtual time, and what a disk request takes of it */
     struct drive drive[DRIVES_MAX]; unsigned drives;
     struct net *net;
     struct device *cmos, *fw_cfg, *pic, *ioapic, *pm;

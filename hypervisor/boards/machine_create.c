@@ -12,6 +12,7 @@
 
 enum { MEMORY_MIN = 2 << 20, HOLE = 0x20000000, CMOS_SHUTDOWN = 0x0f };
 #define FIRMWARE "/usr/share/seabios/bios-256k.bin"
+#define COUNTED_DATE "2000-01-01"               /* a counted run depends on nothing of the host */
 #define GIB (1ull << 30)
 #define MEMORY_MAX (60 * GIB)
 
@@ -51,6 +52,12 @@ static bool read_profile(struct board *b, struct error *err)
             return error_set(err, EINVAL, "there is no bus '%s'; disk%u.bus is ide or scsi", b->disk[n].bus, n);
     if (strcmp(b->machine_profile.board, "i440fx"))
         return error_set(err, EINVAL, "there is no board '%s'; machine.board is i440fx", b->machine_profile.board);
+    const char *clock = b->machine_profile.clock;
+    b->counted = b->config->virtual_time || b->cpu_profile.icount || !strcmp(clock, "counted");
+    if (strcmp(clock, "real") && strcmp(clock, "counted"))
+        return error_set(err, EINVAL, "machine.clock '%s' is neither real nor counted", clock);
+    if (!parse_time(b->machine_profile.disk_latency, &b->disk_latency) || b->disk_latency > NS_PER_S)
+        return error_set(err, EINVAL, "machine.disk-latency '%s' is not a time from 0 to 1s, as 200us or 8ms", b->machine_profile.disk_latency);
     uint64_t size = b->machine_profile.memory;
     if (size < MEMORY_MIN || size > MEMORY_MAX || size % 4096)
         return error_set(err, EINVAL, "machine.memory is 2M to 60G, in steps of 4K");
@@ -74,7 +81,7 @@ static bool check_sections(struct board *b, struct error *err)
 /* "YYYY-MM-DD" or "YYYY-MM-DDTHH:MM:SS", or the host's time: seconds as the guest's clock shows them. */
 static bool wall_origin(struct board *b, int64_t *origin, struct error *err)
 {
-    const char *date = b->machine_profile.date;
+    const char *date = b->counted && !*b->machine_profile.date ? COUNTED_DATE : b->machine_profile.date;
     struct tm t = { 0 };
     if (*date) {
         const char *end = strptime(date, "%Y-%m-%d", &t);
@@ -178,10 +185,11 @@ static void board_free(struct machine *m)
 
 static void post(void *owner, void (*fn)(void *), void *arg)
 {
-    machine_post(owner, fn, arg);
+    struct machine *m = owner;
+    (m->real_time ? machine_post : machine_post_later)(m, fn, arg);
 }
 
-static bool build(struct board *b, bool virtual_time, struct error *err)
+static bool build(struct board *b, struct error *err)
 {
     struct machine *m = b->machine;
     const struct machine_config *config = b->config;
@@ -189,7 +197,8 @@ static bool build(struct board *b, bool virtual_time, struct error *err)
     m->stop_on_reset = config->no_reboot;
     if (b->cpu_profile.icount)
         m->insn_ps = MAX(1000000000000ull / b->cpu_profile.icount, 1ull);
-    b->pool = block_pool_create(virtual_time ? 0 : 2, post, m, err);
+    m->disk_latency = b->disk_latency;
+    b->pool = block_pool_create(b->counted ? 0 : 2, post, m, err);
     if (!b->pool || !wall_origin(b, &m->wall_origin, err) || !load_firmware(b, err) || !make_ram(b, err) ||
         !i440fx_build(b, err) || !i440fx_configure(b, err) || !i440fx_add_cpu(b, engine, err) || !check_sections(b, err))
         return false;
@@ -233,8 +242,7 @@ struct machine *machine_create(const struct machine_config *config, const struct
     }
     b->config = config;
     bool ok = read_profile(b, err);
-    bool virtual_time = ok && (config->virtual_time || b->cpu_profile.icount || !strcmp(b->machine_profile.clock, "counted"));
-    struct machine *m = ok ? machine_new(host, !virtual_time, err) : NULL;
+    struct machine *m = ok ? machine_new(host, !b->counted, err) : NULL;
     if (!m) {
         close_media(NULL, config);
         struct machine none = { .board = b };
@@ -248,7 +256,7 @@ struct machine *machine_create(const struct machine_config *config, const struct
     m->board_free = board_free;
     m->reset_resumes = reset_resumes;
     machine_lock(m);
-    ok = build(b, virtual_time, err);
+    ok = build(b, err);
     if (ok)
         machine_reset(m, RESET_POWER);
     machine_unlock(m);

@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-struct post { void (*fn)(void *); void *arg; struct post *next; };
+struct post { void (*fn)(void *); void *arg; struct post *next; int64_t due; };
 struct loop_watch {
     struct machine *machine; int fd; short events;
     void (*fn)(void *, short); void *arg;
@@ -25,6 +25,8 @@ struct loop {
     int event;
     pthread_mutex_t post_lock;
     struct post *posts, **posts_tail;
+    struct post *later, **later_tail;           /* under the machine lock, in the order of their guest times */
+    struct timer later_timer;
     struct loop_watch *watches;
     struct loop_poller poller;
     bool polling;                               /* under the machine lock: the poller's descriptors are being waited for */
@@ -34,6 +36,21 @@ struct loop {
     uint64_t wakes;
 };
 
+static void run_later(void *chip)
+{
+    struct loop *l = chip;
+    struct post *p;
+    while ((p = l->later) && p->due <= clock_now(&l->machine->clock)) {
+        l->later = p->next;
+        if (!p->next)
+            l->later_tail = &l->later;
+        p->fn(p->arg);
+        free(p);
+    }
+    if (l->later && !timer_running(&l->later_timer))
+        timer_at(&l->machine->clock, &l->later_timer, l->later->due);
+}
+
 struct loop *loop_create(struct machine *m, struct error *err)
 {
     struct loop *l = calloc(1, sizeof(*l));
@@ -42,6 +59,8 @@ struct loop *loop_create(struct machine *m, struct error *err)
     l->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     l->posts_tail = &l->posts;
     l->sleeping_until = INT64_MIN;
+    l->later_tail = &l->later;
+    timer_init(&l->later_timer, run_later, l);
     pthread_mutex_init(&l->post_lock, NULL);
     pthread_mutex_init(&l->wake_lock, NULL);
     pthread_cond_init(&l->wake, NULL);
@@ -54,7 +73,7 @@ struct loop *loop_create(struct machine *m, struct error *err)
 
 void loop_free(struct loop *l)
 {
-    assert(!l->started);
+    assert(!l->started && !l->later);
     for (struct post *p = l->posts, *next; p; p = next) {
         next = p->next;
         free(p);
@@ -80,7 +99,7 @@ void machine_post(struct machine *m, void (*fn)(void *), void *arg)
     struct loop *l = m->loop;
     struct post *p = malloc(sizeof(*p));
     assert(p);
-    *p = (struct post){ fn, arg, NULL };
+    *p = (struct post){ fn, arg, NULL, 0 };
     pthread_mutex_lock(&l->post_lock);
     *l->posts_tail = p;
     l->posts_tail = &p->next;
@@ -88,6 +107,29 @@ void machine_post(struct machine *m, void (*fn)(void *), void *arg)
     loop_wake(l);
     if (!m->real_time)
         machine_kick(m);
+}
+
+void machine_post_later(struct machine *m, void (*fn)(void *), void *arg)
+{
+    struct loop *l = m->loop;
+    struct post *p = malloc(sizeof(*p));
+    assert(p);
+    *p = (struct post){ fn, arg, NULL, clock_now(&m->clock) + m->disk_latency };
+    *l->later_tail = p;
+    l->later_tail = &p->next;
+    if (l->later == p)
+        timer_at(&m->clock, &l->later_timer, p->due);
+}
+
+void loop_finish(struct loop *l)
+{
+    loop_drain(l);
+    for (struct post *p; (p = l->later); free(p)) {
+        l->later = p->next;
+        p->fn(p->arg);
+    }
+    l->later_tail = &l->later;
+    timer_stop(&l->machine->clock, &l->later_timer);
 }
 
 void loop_drain(struct loop *l)

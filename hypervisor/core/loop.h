@@ -9,6 +9,7 @@ bool loop_start(struct loop *);                 /* the loop thread, for real tim
 void loop_stop(struct loop *);
 void loop_wake(struct loop *);                  /* [any thread] */
 void loop_drain(struct loop *);                 /* runs what was posted; needs the lock */
+void loop_finish(struct loop *);                /* the same, and what was posted for later, at once: the machine ends */
 /* Virtual time: handles ready descriptors and posts, waiting up to timeout_ms (-1: for ever); needs the lock (given up
  * while it waits). */
 void loop_poll(struct loop *, int timeout_ms);

@@ -33,6 +33,15 @@ static void deadline_moved(void *owner)
     loop_deadline_moved(m->loop, clock_next(&m->clock));
 }
 
+/* Virtual time: the stretch that runs was measured for a later deadline. Port I/O, which moves deadlines, ends its block, so all
+ * engines stop at the same instruction. */
+static void stretch_too_long(void *owner)
+{
+    struct machine *m = owner;
+    if (m->in_stretch)
+        m->cpu_ops->kick(m->cpus[0]);
+}
+
 struct machine *machine_new(const struct host *host, bool real_time, struct error *err)
 {
     struct machine *m = calloc(1, sizeof(*m));
@@ -51,9 +60,8 @@ struct machine *machine_new(const struct host *host, bool real_time, struct erro
         return NULL;
     }
     clock_init(&m->clock, real_time ? host_time : virtual_time, m);
-    if (real_time)
-        m->clock.changed = deadline_moved;
-    else
+    m->clock.changed = real_time ? deadline_moved : stretch_too_long;
+    if (!real_time)
         clock_start(&m->clock);
     m->ports = space_create("ports", 16);
     m->memory = space_create("memory", 36);
@@ -86,7 +94,7 @@ void machine_free(struct machine *m)
     loop_stop(m->loop);
     if (m->board_stop)
         m->board_stop(m);
-    loop_drain(m->loop);
+    loop_finish(m->loop);
     for (unsigned i = 0; m->cpu_ops && m->cpu_ops->detach && i < m->cpu_count; i++)
         m->cpu_ops->detach(m->cpus[i]);
     m->cpu_ops = NULL;
@@ -307,8 +315,10 @@ static enum stop_reason run_virtual(struct machine *m)
             skip_idle(m, next);
             continue;
         }
-        uint64_t budget = next == TIMER_NEVER ? 1u << 20 : (uint64_t)muldiv(next - now, 1000, (int64_t)m->insn_ps) + 1;
-        enum cpu_exit e = m->cpu_ops->run(cpu, MIN(budget, 1u << 20));
+        uint64_t left = (uint64_t)MIN(next - now, NS_PER_S) * 1000, budget = (left + m->insn_ps - 1) / m->insn_ps;
+        m->in_stretch = true;
+        enum cpu_exit e = m->cpu_ops->run(cpu, MIN(MAX(budget, 1u), 1u << 20));
+        m->in_stretch = false;
         halted = e == CPU_HALTED;
         why = exit_reason(m, e);
         if (why != STOP_NONE)

@@ -39,6 +39,8 @@ struct machine {
     int exit_code;                              /* of STOP_EXIT: what the guest wrote to the exit device; 0 is success */
     bool stop_on_reset;                         /* --no-reboot */
     uint64_t insn_ps;                           /* virtual time: guest picoseconds an instruction takes */
+    int64_t disk_latency;                       /* virtual time: guest ns from a disk request to its completion */
+    bool in_stretch;                            /* virtual time: the CPU executes */
     int64_t virtual_ns;                         /* virtual time without a CPU: moved by machine_step */
     void *board;                                /* the board's own */
     bool (*reset_resumes)(struct machine *);    /* would this CPU reset be resumed by the firmware (CMOS 0Fh)? may be NULL */
@@ -77,6 +79,8 @@ void machine_stop(struct machine *, enum stop_reason);
 void machine_cpu_reset(struct machine *);       /* port 92h, 8042, triple fault: the CPU only; from a chip */
 /* [any thread] Runs fn under the lock, on the loop (in virtual time: inside machine_run or machine_step). */
 void machine_post(struct machine *, void (*fn)(void *arg), void *arg);
+/* Virtual time: the same after disk_latency of guest time. From the machine's own thread only; needs the lock. */
+void machine_post_later(struct machine *, void (*fn)(void *arg), void *arg);
 void machine_step(struct machine *, int64_t ns);                /* no CPU: advances virtual time, fires timers and posts */
 void machine_kick(struct machine *);            /* pins changed: make the CPUs look */
 static inline void machine_lock(struct machine *m) { pthread_mutex_lock(&m->lock); }

@@ -26,7 +26,7 @@ void profile_list_free(char **names);
 
 /* The fixed sections; boards, the console and `profiles check` all read these tables. */
 struct profile_about { char *inherit, *summary; };
-struct profile_machine { char *board, *firmware, *vga_firmware, *date, *clock; uint64_t memory; bool debug_exit, acpi, utc; };
+struct profile_machine { char *board, *firmware, *vga_firmware, *date, *clock, *disk_latency; uint64_t memory; bool debug_exit, acpi, utc; };
 struct profile_cpu { char *model, *features, *engine; uint8_t count; uint64_t clock, icount; uint32_t cpuid_max; bool dos_idle; };
 struct profile_translator { uint64_t cache; bool perf_map; };
 struct profile_scsi { char *card; bool cdrom; uint8_t cdrom_id; };

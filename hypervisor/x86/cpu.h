@@ -142,6 +142,7 @@ struct cpu {
     uint64_t instructions;                      /* executed; exact at engine exits */
     jmp_buf fault;                              /* cpu_raise() leaves through this */
     struct { int vector; uint32_t error; bool has_error; } raised;
+    void (*sync)(struct cpu *);                 /* makes `instructions` exact while `current` is executed; NULL: they are */
     unsigned idle_calls;                        /* of DOS, in a row; see exec_INT */
     uint64_t idle_last;                         /* instructions at the last */
     uint64_t exits_io, exits_mmio, exits_hlt;   /* --stats */

@@ -73,10 +73,18 @@ static bool apic_page(const struct cpu *c, uint64_t page)
     return c->apic && apic_enabled(c) && page == (c->apic_base & ~(uint64_t)PAGE_MASK);
 }
 
+/* A device may look at the time: the instructions before this one are counted. */
+static void device_prepare(struct cpu *c)
+{
+    c->exits_mmio++;
+    if (c->current && c->sync)
+        c->sync(c);
+}
+
 static uint64_t device_read(struct cpu *c, uint64_t physical, unsigned size)
 {
     uint64_t v;
-    c->exits_mmio++;
+    device_prepare(c);
     machine_lock(c->dev.machine);
     if (apic_page(c, physical & ~(uint64_t)PAGE_MASK))
         v = apic_read(c, physical & PAGE_MASK);
@@ -88,7 +96,7 @@ static uint64_t device_read(struct cpu *c, uint64_t physical, unsigned size)
 
 static void device_write(struct cpu *c, uint64_t physical, unsigned size, uint64_t v)
 {
-    c->exits_mmio++;
+    device_prepare(c);
     machine_lock(c->dev.machine);
     if (apic_page(c, physical & ~(uint64_t)PAGE_MASK))
         apic_write(c, physical & PAGE_MASK, (uint32_t)v);

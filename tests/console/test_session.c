@@ -255,6 +255,35 @@ Test(session, a_running_guest_answers, .timeout = 180)
     cr_assert_eq(RUN("show", "pc"), 1);
 }
 
+/* In counted time steps are the only input, and where they end is the same instruction each time. */
+Test(session, a_counted_run_takes_no_input, .timeout = 120)
+{
+    const char *const argv[] = { "run", "pc", "--headless", "--for", "100", "--set", "cpu.icount=10M", NULL };
+    const char *files[] = { path_of("1.json"), path_of("2.json") };
+    json_int_t counts[2];
+    int status;
+
+    make_guest("pc", "[profile]\ninherit = generic-dos\n");
+    pid_t child = start(7, argv);
+    wait_for_socket("pc");
+    cr_assert_eq(RUN("type", "pc", "x"), 1);
+    cr_assert(strstr(said("err"), "counted time"), "%s", said("err"));
+    cr_assert_eq(RUN("key", "pc", "esc"), 1);
+    cr_assert_eq(RUN("media", "pc", "floppy0"), 1);
+    cr_assert_eq(RUN("stop", "pc"), 1);
+    cr_assert_eq(RUN("status", "pc"), 0);
+    cr_assert_eq(RUN("kill", "pc"), 0, "%s", said("err"));
+    waitpid(child, &status, 0);
+    for (unsigned n = 0; n < 2; n++) {
+        cr_assert_eq(RUN("boot", "--headless", "--set", "machine.clock=counted", "--until", "SeaBIOS", "--key", "esc", "--until", "boot",
+                         "--for", "60", "--stats", files[n]), 0, "%s", said("err"));
+        json_t *json = json_load_file(files[n], 0, NULL);
+        counts[n] = json_integer_value(json_object_get(json, "instructions"));
+        json_decref(json);
+    }
+    cr_assert_eq(counts[0], counts[1]);
+}
+
 /* A guest that knows no shutdown: who runs it without a window gets it ended all the same. */
 Test(session, signals_end_a_run_without_a_window, .timeout = 60)
 {

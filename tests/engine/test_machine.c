@@ -140,6 +140,8 @@ Test(machine, settings_that_cannot_be)
 {
     static const struct { const char *set, *says; } cases[] = {
         { "machine.memory=1M", "machine.memory" }, { "machine.memory=2000001", "machine.memory" }, { "machine.date=yesterday", "machine.date" },
+        { "machine.clock=sundial", "machine.clock" }, { "machine.disk-latency=7", "machine.disk-latency" },
+        { "machine.disk-latency=2s", "machine.disk-latency" },
         { "machine.board=vax", "board" }, { "cpu.engine=warp", "engine" }, { "cpu.model=z80", "z80" }, { "cpu.count=2", "cpu.count" },
         { "nosuch.key=1", "nosuch" }, { "disk0.heads=16", "disk0" }, { "serial1.colour=red", "colour" },
     };

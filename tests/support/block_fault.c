@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct fault { struct block b; struct fault_disk *disk; };
 
@@ -47,6 +48,8 @@ static int fault_read(struct block *b, uint64_t offset, void *to, size_t length)
     struct fault_disk *d = disk_of(b);
     if (offset + length > d->size)
         return -EIO;
+    if (d->delay_us)
+        usleep((unsigned)(++d->reads * 2654435761u % d->delay_us));
     memcpy(to, d->now + offset, length);
     return 0;
 }

@@ -10,6 +10,7 @@ struct fault_disk {
     uint64_t writes, cut_at;                    /* writes and flushes so far; the one at which power fails (0: never) */
     uint64_t fail_at; int fail_with;            /* one write fails with this error and does nothing */
     bool off;
+    unsigned delay_us, reads;                          /* each read takes up to this much of the host's time */
 };
 struct fault_disk *fault_disk_new(void);
 void fault_disk_free(struct fault_disk *);

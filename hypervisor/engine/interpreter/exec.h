@@ -18,7 +18,7 @@ struct exec_frame {
     uint32_t eip_base;
     const struct insn *first;                   /* cpu->instructions counts what was executed before this one */
     uint64_t stop;                              /* no block may be entered that could go beyond this many instructions */
-    bool single;                                /* one instruction (TF, breakpoints, a shadow): a REP does one iteration */
+    bool single;                                /* one instruction (TF, breakpoints): a REP does one iteration, and each is counted */
 };
 static inline uint32_t insn_eip(const struct cpu *c, const struct insn *i)
 {

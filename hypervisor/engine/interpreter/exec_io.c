@@ -94,6 +94,7 @@ static inline void port_string(struct cpu *c, const struct insn *i, unsigned siz
         if (!(c->gpr[ECX] & mask))
             break;
         if (f->single || atomic_load_explicit(&c->pending, memory_order_relaxed)) {
+            c->instructions -= !f->single;      /* counted when it ends */
             c->eip = insn_eip(c, i);
             return;
         }

@@ -18,12 +18,13 @@ static inline void advance(struct cpu *c, const struct insn *i, unsigned reg, ui
     c->gpr[reg] = masked_add(c->gpr[reg], step, i->address_mask);
 }
 
-/* After an element of a repetition that goes on: must it stop here? */
+/* After an element of a repetition that goes on: must it stop here? It is counted once, when it ends, or by single steps. */
 static inline bool must_stop(struct cpu *c, const struct insn *i)
 {
     const struct exec_frame *f = c->engine_data;
     if (likely(!f->single && !atomic_load_explicit(&c->pending, memory_order_relaxed)))
         return false;
+    c->instructions -= !f->single;
     c->eip = insn_eip(c, i);
     return true;
 }

@@ -155,8 +155,11 @@ enum cpu_exit interpreter_run(struct cpu *c, uint64_t budget)
 }
 
 /* --- the engine ----------------------------------------------------------------------------------------------- */
+static void sync(struct cpu *c) { exec_sync(c); }
+
 bool interpreter_start(struct cpu *c, struct interpreter *in, struct error *err)
 {
+    c->sync = sync;
     memset(in->jumps, 0xff, sizeof in->jumps);
     c->engine_data = in;
     c->current = NULL;
