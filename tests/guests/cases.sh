@@ -156,3 +156,30 @@ linux_interpreter() {
     boot --engine interpreter --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-686.gz --append 'console=ttyS0 quiet' \
         --until 'SHELL READY' --for 280
 }
+
+# Counted time: the same run twice, beside other work of the host, ends at the same instruction with the same screen; DOS on both engines.
+counted() {
+    need $corpus/freedos/freedos-boot-1440.img
+    prepare kernel-686
+    head -c 30000000 /dev/urandom >$work/counted.raw
+    for try in 1 2; do
+        if [ $try = 2 ]; then timeout 250 sh -c 'while :; do :; done' & timeout 250 sh -c 'while :; do :; done' & fi
+        for engine in translator interpreter; do
+            boot --engine $engine --set cpu.icount=50M --floppy $corpus/freedos/freedos-boot-1440.img --until 'A:\>' --type 'dir\n' \
+                --until 'bytes free' --for 100 --stats $work/dos-$engine-$try.json --screenshot $work/dos-$engine-$try.png
+        done
+        boot --set cpu.icount=50M --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-686.gz --append 'console=ttyS0 quiet diskbench' \
+            --disk $work/counted.raw --serial $work/linux-$try.txt --until 'SHELL READY' --for 250 --stats $work/linux-$try.json
+    done
+    for run in dos-translator-1 dos-translator-2 dos-interpreter-1 dos-interpreter-2 linux-1 linux-2; do
+        grep -E '"(instructions|guest_seconds|io|mmio|hlt)"' $work/$run.json >$work/$run.counts
+    done
+    cmp $work/dos-translator-1.counts $work/dos-translator-2.counts
+    cmp $work/dos-translator-1.counts $work/dos-interpreter-1.counts
+    cmp $work/dos-interpreter-1.counts $work/dos-interpreter-2.counts
+    cmp $work/dos-translator-1.png $work/dos-interpreter-2.png
+    cmp $work/linux-1.counts $work/linux-2.counts
+    cmp $work/linux-1.txt $work/linux-2.txt
+    grep real $work/linux-1.txt
+    rm $work/counted.raw
+}
