@@ -187,7 +187,8 @@ static struct host_insn *insn_at(int32_t at)
 static void say_insn(struct listing *l, const struct translation *t, const struct host_insn *i, int32_t path_end)
 {
     char text[128], name[40];
-    const char *r13 = strstr(i->text, "(%r13)"), *pointer = strstr(i->text, "movabs $");
+    const char *r13 = strstr(i->text, "(%r13)"), *pointer = strstr(i->text, "movabs $"),
+        *table = strstr(i->text, "mov 0x4") == i->text ? strpbrk(i->text, "(,") : NULL;      /* below 2 GiB */
     int32_t target;
     snprintf(text, sizeof text, "%s", i->text);
     if (branch_target(i, &target)) {
@@ -202,6 +203,8 @@ static void say_insn(struct listing *l, const struct translation *t, const struc
             snprintf(text, sizeof text, "%.*s +%d", word, i->text, target - (int32_t)(i->at + i->length));
     } else if (pointer) {
         snprintf(text, sizeof text, "movabs $<pointer>,%s", strchr(pointer, ',') + 1);
+    } else if (table) {
+        snprintf(text, sizeof text, "mov <landings>%s", table);
     } else if (r13) {
         const char *from = r13;
         while (from > i->text && !strchr(" ,", from[-1]))
