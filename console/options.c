@@ -17,6 +17,7 @@ const struct option run_option_table[] = {
     { "until", "TEXT", OPTION_STEP, RUN(steps), STEP_UNTIL, "step: wait for a text on the serial line or in a row of the screen" },
     { "type", "TEXT", OPTION_STEP, RUN(steps), STEP_TYPE, "step: type a text on the keyboard; \\n is Enter" },
     { "key", "KEY", OPTION_STEP, RUN(steps), STEP_KEY, "step: press a key, as in ctrl-alt-del or f1" },
+    { "pointer", "X,Y[,BUTTONS]", OPTION_STEP, RUN(steps), STEP_POINTER, "step: point at a pixel of the screen, as a tablet does" },
     { "screenshot", "FILE", OPTION_TEXT, RUN(screenshot), 0, "save the screen as PNG at the end" },
     { "serial", "FILE", OPTION_TEXT, RUN(serial), 0, "serial port 1 to a file; -: to the terminal, with its input" },
     { "debug-port", "PORT:FILE", OPTION_TEXT, RUN(debug_port), 0, "bytes written to an I/O port go to a file" },

@@ -10,7 +10,7 @@ trap 'rm -rf "$tree"' EXIT
 mkdir -p "$tree/bin" "$tree/proc" "$tree/sys" "$tree/dev" "$tree/modules" "$tree/tmp" "$tree/mnt"
 dpkg-deb --fsys-tarfile "$busybox" | tar -xO ./bin/busybox >"$tree/bin/busybox"
 chmod 755 "$tree/bin/busybox"
-for applet in sh sed mount umount insmod cat echo ls sleep poweroff reboot switch_root uname free dmesg mkdir dd sync grep head cut date; do
+for applet in printf sh sed mount umount insmod cat echo ls sleep poweroff reboot switch_root uname free dmesg mkdir dd sync grep head cut date; do
     ln -s busybox "$tree/bin/$applet"
 done
 PATH=$PATH:/sbin:/usr/sbin

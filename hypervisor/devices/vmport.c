@@ -209,7 +209,7 @@ static uint32_t vmport_command(struct vmport *v)
     case POINTER_STATUS: return v->on ? v->count : (uint32_t)MOUSE_ERROR << 16;
     case POINTER_COMMAND: pointer_command(v, r[EBX]); return r[EAX];
     case POINTER_RESTRICT: return r[EAX];
-    case GET_HZ: r[EBX] = (uint32_t)(v->hz >> 32); return (uint32_t)v->hz;
+    case GET_HZ: r[ECX] = 0; r[EBX] = (uint32_t)(v->hz >> 32); return (uint32_t)v->hz;
     default:
         log_device(&v->dev, LOG_STUB, "command %u", r[ECX] & 0xffff);
         r[EBX] = UINT32_MAX;

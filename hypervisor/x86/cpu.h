@@ -31,7 +31,7 @@ enum exception { EXC_DE, EXC_DB, EXC_NMI, EXC_BP, EXC_OF, EXC_BR, EXC_UD, EXC_NM
 /* What a model may have. Each opcode names the first of these that it needs. The order is no hierarchy: a model is a set. */
 enum cpu_feature { HAS_386, HAS_486, HAS_CPUID, HAS_FPU, HAS_VME, HAS_DE, HAS_PSE, HAS_TSC, HAS_MSR, HAS_PAE, HAS_MCE, HAS_CX8,
                    HAS_APIC, HAS_SEP, HAS_MTRR, HAS_PGE, HAS_CMOV, HAS_PAT, HAS_PSE36, HAS_CLFSH, HAS_MMX, HAS_FXSR, HAS_SSE,
-                   HAS_SSE2, HAS_PMC, HAS_UD2, HAS_PREFETCH, HAS_BSWAP, HAS_FEATURES };
+                   HAS_SSE2, HAS_PMC, HAS_UD2, HAS_PREFETCH, HAS_BSWAP, HAS_HYPERVISOR, HAS_FEATURES };
 
 /* A segment register with its hidden part. `access` is bits 8..23 of the descriptor's second dword, as in VMX: type 0-3,
  * S 4, DPL 5-6, P 7, AVL 12, D/B 14, G 15; bit 16 set: null or unusable. limit is in bytes, granularity applied. */

@@ -50,7 +50,7 @@ static const struct { const char *name; uint8_t feature; int8_t edx; } feature_n
     { "sep", HAS_SEP, 11 }, { "mtrr", HAS_MTRR, 12 }, { "pge", HAS_PGE, 13 }, { "cmov", HAS_CMOV, 15 }, { "pat", HAS_PAT, 16 },
     { "pse36", HAS_PSE36, 17 }, { "clfsh", HAS_CLFSH, 19 }, { "mmx", HAS_MMX, 23 }, { "fxsr", HAS_FXSR, 24 },
     { "sse", HAS_SSE, 25 }, { "sse2", HAS_SSE2, 26 }, { "cpuid", HAS_CPUID, -1 }, { "pmc", HAS_PMC, -1 },
-    { "prefetch", HAS_PREFETCH, -1 }, { "bswap", HAS_BSWAP, -1 },
+    { "prefetch", HAS_PREFETCH, -1 }, { "bswap", HAS_BSWAP, -1 }, { "hypervisor", HAS_HYPERVISOR, -1 },
 };
 enum { EDX_MCA = 1 << 14, EDX_SELF_SNOOP = 1 << 27 };
 
@@ -171,6 +171,17 @@ static void brand_leaf(const struct cpu *c, uint32_t leaf, uint32_t out[4])
     memcpy(out, text + (leaf - 0x80000002) * 16, 16);
 }
 
+/* Leaves by which Linux knows that VMware's backdoor is there [VMBACKDOOR]. */
+static void hypervisor_leaf(const struct cpu *c, uint32_t leaf, uint32_t out[4])
+{
+    if (leaf == 0x40000000) {
+        out[0] = 0x40000010;
+        memcpy(&out[1], "VMwareVMware", 12);
+    } else if (leaf == 0x40000010) {
+        out[0] = (uint32_t)(c->tsc_hz / 1000);
+    }
+}
+
 void cpu_cpuid(const struct cpu *c, uint32_t leaf, uint32_t out[4])
 {
     const struct cpu_model *m = c->model;
@@ -181,6 +192,10 @@ void cpu_cpuid(const struct cpu *c, uint32_t leaf, uint32_t out[4])
             out[0] = 0x80000004;
         else if (leaf >= 0x80000002)
             brand_leaf(c, leaf, out);
+        return;
+    }
+    if (cpu_has(c, HAS_HYPERVISOR) && leaf >> 8 == 0x400000) {
+        hypervisor_leaf(c, leaf, out);
         return;
     }
     if (leaf > max)                             /* beyond the last one: as the last one [SDM2, CPUID] */
@@ -195,6 +210,7 @@ void cpu_cpuid(const struct cpu *c, uint32_t leaf, uint32_t out[4])
     case 1:
         out[0] = m->signature;
         out[1] = (c->apic ? c->apic->id : 0) | (cpu_has(c, HAS_CLFSH) ? 8 << 8 : 0);
+        out[2] = cpu_has(c, HAS_HYPERVISOR) ? 1u << 31 : 0;
         out[3] = feature_bits(c);
         break;
     default:

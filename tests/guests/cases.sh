@@ -183,3 +183,40 @@ counted() {
     grep real $work/linux-1.txt
     rm $work/counted.raw
 }
+
+# The drivers of Linux on the ports: a printed page is found in the PDF's text, a loopback plug shows every modem line, two ports
+# are joined by TCP, and the pointer is at the pixel that was asked for.
+linux_parport() {
+    command -v pdftotext >/dev/null || { echo "pdftotext is not installed"; exit 77; }
+    prepare ports
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-ports.gz --append 'console=tty0 quiet' \
+        --set parallel1.to=pdf:$work/lp --until 'SHELL READY' \
+        --type 'dmesg | grep -E "parport0:|lp0:"\n' --until 'PC-style at 0x378' --until 'lp0: using parport0' \
+        --type 'printf "Holdover \033Eprinted\033F this\012second line\f" >/dev/lp0 && echo DONE$((1+1))\n' --until 'DONE2' --for 110
+    pdftotext -layout $work/lp/print1-*.pdf - | tee $work/lp.txt
+    grep -q '^Holdover printed this' $work/lp.txt && grep -q '^second line' $work/lp.txt
+}
+linux_8250() {
+    prepare ports
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-ports.gz --append 'console=tty0 quiet' --set serial2.to=loop \
+        --set serial3.to=tcp-listen:47113 --set serial4.to=tcp:127.0.0.1:47113 --until 'SHELL READY' \
+        --type '/ports modem /dev/ttyS1\n' --until 'PORTS MODEM OK' --type '/ports pair /dev/ttyS2 /dev/ttyS3\n' --until 'PORTS PAIR OK' --for 170
+}
+linux_pointer() {
+    prepare ports
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-ports.gz --append 'console=tty0 quiet' \
+        --set cpu.features=+hypervisor --until 'SHELL READY' \
+        --type '/ports pointer 720 400\n' --until 'POINTER READY' --pointer 321,123 --until 'PORTS AT 321,123' --pointer 719,399,1 \
+        --until 'BUTTON 0 down' --until 'PORTS AT 719,399' --pointer 1,1 --until 'BUTTON 0 up' --until 'PORTS AT 1,1' --for 110
+}
+# DOS prints by COPY, and sends by COPY to COM2.
+freedos_ports() {
+    need $corpus/freedos/freedos-boot-1440.img
+    command -v pdftotext >/dev/null || { echo "pdftotext is not installed"; exit 77; }
+    boot --profile generic-dos --floppy $corpus/freedos/freedos-boot-1440.img --set parallel1.to=pdf:$work/dos-lpt --set serial2.to=file:$work/com2.txt \
+        --until 'A:\>' --type 'copy readme.txt lpt1\n' --until '=> lpt1' --until 'A:\>' --type 'copy readme.txt com2\n' --until '=> com2' \
+        --type 'ver\n' --until 'FreeCom' --for 100 --screenshot $work/dos-ports.png
+    mtype -i $corpus/freedos/freedos-boot-1440.img ::README.TXT | tr -d '\r' | sed 's/ *$//' >$work/readme.txt
+    pdftotext -layout $work/dos-lpt/print1-*.pdf - | tr -d '\f' | sed 's/ *$//' | diff -B $work/readme.txt -
+    mtype -i $corpus/freedos/freedos-boot-1440.img ::README.TXT | cmp - $work/com2.txt
+}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches and unpacks the guest software that tests/guests and tests/bench boot, into build/guests. Nothing of it is committed.
-#   prepare.sh [kernel-686] [kernel-pae] [memtest] [invaders] [installer] [disk] [drives]
+#   prepare.sh [kernel-686] [kernel-pae] [ports] [memtest] [invaders] [installer] [disk] [drives]
 set -eu
 cd "$(dirname "$0")/../.."
 O=${O:-build}
@@ -30,6 +30,16 @@ for what; do
             chmod 755 "$guests/e2fsck"
             EXTRA="$guests/e2fsck" scripts/initrd.sh "$guests/initrd-drives.gz" "$guests/debs/busybox-static_"*.deb "$guests/tree-686" \
                 tests/guests/init_drives ata_piix sd_mod sr_mod isofs ext4 crc32c_generic floppy am53c974 sym53c8xx BusLogic
+        } ;;
+    ports)
+        kernel linux-image-686 686
+        [ -e "$guests/initrd-ports.gz" ] && [ -z "$(find tests/guests/ports.c tests/guests/init -newer "$guests/initrd-ports.gz")" ] || {
+            mkdir -p "$guests/ports-work"
+            gcc -m32 -O1 -static -nostdlib -ffreestanding -fno-pic -fno-stack-protector -fno-builtin -fno-asynchronous-unwind-tables \
+                -I /usr/include/x86_64-linux-gnu -o "$guests/ports-work/ports" tests/guests/ports.c
+            EXTRA=$guests/ports-work/ports scripts/initrd.sh "$guests/initrd-ports.gz.new" "$guests/debs/busybox-static_"*.deb \
+                "$guests/tree-686" tests/guests/init parport_pc lp psmouse evdev
+            mv "$guests/initrd-ports.gz.new" "$guests/initrd-ports.gz"
         } ;;
     memtest)
         [ -e "$guests/memtest" ] || {
