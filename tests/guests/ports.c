@@ -80,7 +80,7 @@ static void modem(const char *path)
     int fd = tty(path, 115200, CRTSCTS);        /* so that the driver counts the lines' changes */
     call(SYS_IOCTL, fd, TIOCGICOUNT, (long)&before);
     for (unsigned i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
-        unsigned set = lines[i].drive, now = 0;
+        unsigned set = lines[i].drive | TIOCM_OUT2, now = 0;         /* OUT2 lets the interrupt through */
         call(SYS_IOCTL, fd, TIOCMSET, (long)&set);
         rest();
         call(SYS_IOCTL, fd, TIOCMGET, (long)&now);
