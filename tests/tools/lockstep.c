@@ -1,6 +1,7 @@
 /* Boots the same guest on the interpreter and on the translator, in counted time, and compares the two machines every few guest milliseconds:
  * all of every device's saved state, so the registers, and the RAM.
  *     lockstep [--floppy F] [--disk F] [--kernel F --initrd F --append S] [--memory SIZE] [--model M] [--seconds S] [--step MS] [--icount N]
+ *              [--press MS:USAGE,...]           keys, as USB usages in hex
  * The first difference is narrowed: both machines are made anew and run to the last moment at which they were equal, then a number of
  * instructions further, until the least number is found after which they differ. What differs is printed by its fields, and what was executed
  * there.
@@ -13,13 +14,14 @@
 #include "x86/insn.h"
 #include "x86/mmu.h"
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum { NEAR_NARROW = 256, TRACE_BEFORE = 40, TRACE_AFTER = 8 };
-static struct { const char *floppy, *disk, *kernel, *initrd, *append, *memory, *model, *seconds, *step, *icount; } want = {
-    .memory = "48M", .model = "pentium3", .seconds = "3", .step = "20", .icount = "100000000",
+static struct { const char *floppy, *disk, *kernel, *initrd, *append, *memory, *model, *seconds, *step, *icount, *press; } want = {
+    .press = "", .memory = "48M", .model = "pentium3", .seconds = "3", .step = "20", .icount = "100000000",
 };
 static struct profile *profile;
 static const struct host no_host;
@@ -86,10 +88,26 @@ static void discard(struct both *b)
 static struct cpu *cpu_at(const struct both *b, unsigned n) { return cpu_of(b->m[n]->cpus[0]); }
 static int64_t now(const struct both *b) { return clock_now(&b->m[0]->clock); }
 
+/* What is pressed in the guest's milliseconds [from, to), and let go. */
+static void press(struct both *b, int64_t from, int64_t to)
+{
+    unsigned usage;
+    int64_t ms;
+    for (const char *p = want.press; *p; p += strcspn(p, ","), p += *p == ',') {
+        if (sscanf(p, "%" SCNd64 ":%x", &ms, &usage) != 2)
+            die("--press", p);
+        for (unsigned n = 0; n < 2 && ms >= from && ms < to; n++) {
+            machine_key(b->m[n], (uint16_t)usage, true);
+            machine_key(b->m[n], (uint16_t)usage, false);
+        }
+    }
+}
+
 /* false: a guest ended its run. */
 static bool run(struct both *b, int64_t until)
 {
     enum stop_reason why[2];
+    press(b, now(b) / 1000000, until / 1000000);
     for (unsigned n = 0; n < 2; n++)
         why[n] = machine_run(b->m[n], until);
     if (why[0] == STOP_PAUSED && why[1] == STOP_PAUSED)
@@ -207,9 +225,7 @@ static void trace(int64_t step, unsigned steps, uint64_t until)
             bytes[k] = mmu_probe(c, linear + k, &physical) && physical < m->ram_size ? m->ram[physical] : 0xcc;
         insn_disassemble(bytes, sizeof bytes, bench_mode(c), c->eip, line, sizeof line);
         printf("  %04x:%08x  %s\n", c->seg[CS].selector, c->eip, line);
-        uint64_t count = c->instructions;
-        for (unsigned more = 1; c->instructions == count && more < 1000; more++)
-            machine_run(m, now(&b) + ns_of(more, &b));
+        c->engine->run(c, 1);
     }
     discard(&b);
 }
@@ -243,14 +259,15 @@ static void parse(int argc, char **argv)
 {
     const struct option options[] = {
         { "floppy", 1, NULL, 0 }, { "disk", 1, NULL, 1 }, { "kernel", 1, NULL, 2 }, { "initrd", 1, NULL, 3 }, { "append", 1, NULL, 4 },
-        { "memory", 1, NULL, 5 }, { "model", 1, NULL, 6 }, { "seconds", 1, NULL, 7 }, { "step", 1, NULL, 8 }, { "icount", 1, NULL, 9 }, { 0 },
+        { "memory", 1, NULL, 5 }, { "model", 1, NULL, 6 }, { "seconds", 1, NULL, 7 }, { "step", 1, NULL, 8 }, { "icount", 1, NULL, 9 },
+        { "press", 1, NULL, 10 }, { 0 },
     };
     const char **values[] = { &want.floppy, &want.disk, &want.kernel, &want.initrd, &want.append, &want.memory, &want.model, &want.seconds,
-                              &want.step, &want.icount };
+                              &want.step, &want.icount, &want.press };
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
         if (o >= (int)ARRAY_SIZE(values))
             die("usage", "lockstep [--floppy F] [--disk F] [--kernel F --initrd F --append S] [--memory SIZE] [--model M] [--seconds S] "
-                "[--step MS] [--icount N]");
+                "[--step MS] [--icount N] [--press MS:USAGE,...]");
         *values[o] = optarg;
     }
 }
