@@ -1,6 +1,5 @@
 /* Which engines there are, and how core/ drives CPUs through them. */
 #include "engine/engine.h"
-#include "engine/interpreter/exec.h"
 #include <errno.h>
 
 static const struct engine *const engines[] = { &interpreter_engine, &translator_engine };
@@ -33,12 +32,9 @@ static bool wants_run(struct device *d)
     return cpu_interrupt_ready(cpu_of(d));
 }
 
-/* Exact also inside a block, for devices that are reached by memory and look at the time. */
 static uint64_t instructions(struct device *d)
 {
-    const struct cpu *c = cpu_of(d);
-    const struct exec_frame *f = c->engine_data;
-    return c->instructions + (c->current ? (uint64_t)((const struct insn *)c->current - f->first) : 0);
+    return cpu_of(d)->instructions;
 }
 
 static void init_reset(struct device *d)

@@ -42,7 +42,13 @@ static void fpu_load(struct translator *tr)
 
 static const struct site *noted(struct translator *tr, uint32_t record) { return (const struct site *)(tr->chunks[0].records + record); }
 
-static void take_pointers(struct translator *tr)
+void fpu_note(struct translator *tr, const struct site *s, uint32_t linear)
+{
+    tr->cpu->fpu_record = tr->cpu->fpu_operand = (uint32_t)((const uint8_t *)s - tr->chunks[0].records);
+    tr->cpu->fpu_address = linear;
+}
+
+void fpu_take_pointers(struct translator *tr)
 {
     struct cpu *c = tr->cpu;
     if (c->fpu_record) {
@@ -56,6 +62,7 @@ static void take_pointers(struct translator *tr)
         c->fpu.dp = c->fpu_address - s->base;
         c->fpu.ds = s->selector;
     }
+    c->fpu_record = c->fpu_operand = 0;
 }
 
 void fpu_store(struct translator *tr)
@@ -73,7 +80,7 @@ void fpu_store(struct translator *tr)
         r->mantissa = le64_get(image + FX_REGISTERS + n * 16);
         r->exponent = le16_get(image + FX_REGISTERS + n * 16 + 8);
     }
-    take_pointers(tr);
+    fpu_take_pointers(tr);
     c->fpu_live = 0;
 }
 

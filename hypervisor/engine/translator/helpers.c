@@ -89,6 +89,8 @@ uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint
     else
         mem_write64(c, s->seg, offset, value);
     touch(translator_of(c), s, linear, true);
+    if (opcodes[s->insn->id].checks == CHECK_fpu && !is_control_fpu(&opcodes[s->insn->id], true))
+        fpu_note(translator_of(c), s, linear);
     return go_on(c, s);
 }
 
@@ -163,6 +165,7 @@ const uint8_t *helper_next(struct cpu *c, const struct site *s, uint32_t linear,
 {
     struct translator *tr = translator_of(c);
     (void)linear;
+    fpu_take_pointers(tr);
     if (opcodes[s->insn->id].checks >= CHECK_fpu)
         fpu_store(tr);
     if (opcodes[s->insn->id].plan != PLAN_END) {

@@ -29,7 +29,7 @@ unsigned fpu_operand_access(const struct insn *i, bool *write)
 }
 
 /* FNSTCW, FNSTSW, FLDCW leave the pointers alone. */
-static bool is_control(const struct opcode *o, bool memory)
+bool is_control_fpu(const struct opcode *o, bool memory)
 {
     return memory ? (o->opcode == 0xd9 && o->group >= 5) || (o->opcode == 0xdd && o->group == 7) : o->opcode == 0xdf && o->group == 4;
 }
@@ -119,7 +119,7 @@ bool translate_fpu(struct maker *m, const struct insn *i)
         struct op op = { .opcode = o->opcode, .reg = o->group, .x87 = true };
         emit_operand_access(m, i, op, operands[o->dst].size, kind == FPU_READS ? ACCESS_READ : ACCESS_WRITE);
     }
-    if (!is_control(o, memory))
+    if (!is_control_fpu(o, memory))
         emit_record(m, i);
     return true;
 }

@@ -115,15 +115,17 @@ static void emit_load_selector(struct maker *m, unsigned seg)
     emit_store(e, cpu_field(m, &s->base), R8);
 }
 
-/* Real mode: is the access byte what a load in real mode leaves? After protected mode it may be another; then the handler loads.
+/* Real mode: is the access byte what a load in real mode leaves? After protected mode it may be another; then the handler loads. It does
+ * so as well when an x87 operand's address was noted, which is told apart by the base that the segment had.
  * Returns where the jump after the handler waits. */
-static uint8_t *emit_access_byte_check(struct maker *m, const struct insn *i, unsigned seg)
+static uint8_t *emit_usual_check(struct maker *m, const struct insn *i, unsigned seg)
 {
     struct emitter *e = &m->e;
-    if (m->t->context->mode & MODE_V86)
-        return NULL;
-    emit_mem(e, 0, 0x0fb6, RCX, cpu_field(m, &m->tr->cpu->seg[seg].access));
-    emit_lea(e, RCX, at(RCX, -ACCESS_BYTE_REAL));
+    emit_load(e, RCX, cpu_field(m, &m->tr->cpu->fpu_operand));
+    if (!(m->t->context->mode & MODE_V86)) {
+        emit_mem(e, 0, 0x0fb6, R8, cpu_field(m, &m->tr->cpu->seg[seg].access));
+        emit_lea(e, RCX, at_index(R8, RCX, 3, -ACCESS_BYTE_REAL));      /* a note is never as small as a byte */
+    }
     uint8_t *usual = emit_jecxz(e);
     emit_handler_next(m, i);
     emit8(e, 0xe9);
@@ -142,7 +144,7 @@ static void load_selector(struct maker *m, const struct insn *i, bool pops)
         return;
     }
     islands_within_reach(m, 64);
-    uint8_t *after = emit_access_byte_check(m, i, i->reg);
+    uint8_t *after = emit_usual_check(m, i, i->reg);
     struct op op = { .opcode = 0x0fb7, .reg = R8 };
     if (pops)
         emit_top(m, i, op);
@@ -154,8 +156,7 @@ static void load_selector(struct maker *m, const struct insn *i, bool pops)
     emit_load_selector(m, i->reg);
     if (pops)
         emit_stack_move(m, i, 2);
-    if (after)
-        le32_put(after, (uint32_t)(m->e.p - (after + 4)));
+    le32_put(after, (uint32_t)(m->e.p - (after + 4)));
     emit_direct(m, eip_of(m, i) + i->length);
 }
 

@@ -127,6 +127,9 @@ void routines_emit(struct translator *);
 /* --- fpu.c ------------------------------------------------------------------------------------------------------------ */
 bool fpu_ready(struct translator *);            /* the host's unit holds the guest's registers; false: it may not */
 void fpu_store(struct translator *);            /* struct cpu holds them again; nothing when it does */
+void fpu_note(struct translator *, const struct site *, uint32_t linear);       /* of a store that ends translated code early */
+bool is_control_fpu(const struct opcode *, bool memory);        /* translate_fpu.c: leaves the pointers alone */
+void fpu_take_pointers(struct translator *);    /* what was noted of the last instruction, before segment registers change */
 
 /* --- translate.c, and its parts ----------------------------------------------------------------------------------- */
 struct translation *translate(struct translator *, struct block *, uint32_t eip);
