@@ -130,6 +130,8 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(BUILD) tests/bench/run.sh
 	$(Q)O=$(BUILD) tests/bench/disk.sh
+	$(Q)O=$(BUILD) tests/bench/dos.sh
+	$(Q)O=$(BUILD) tests/bench/boot.sh
 
 deps:
 	$(Q)scripts/deps.sh

@@ -1,4 +1,5 @@
 /* `holdover doctor`: what this host offers, and what this build knows. */
+#include "console/kvm_probe.h"
 #include "console/library.h"
 #include "console/options.h"
 #include "hypervisor.h"
@@ -27,14 +28,16 @@ static int devices(void)
 
 static void engines(void)
 {
-    bool there = !access("/dev/kvm", F_OK), usable = !access("/dev/kvm", R_OK | W_OK);
+    char why[KVM_TEXT];
 
     __builtin_cpu_init();
-    printf("engines      translator: built in, taken by auto%s\n",
-           __builtin_cpu_supports("bmi2") ? "" : "; slower on this host, whose CPU lacks BMI2");
-    printf("             interpreter: built in\n");
-    printf("             kvm: not in this build; this host %s\n",
-           usable ? "has a usable /dev/kvm" : there ? "has /dev/kvm, but you may not open it" : "has no /dev/kvm");
+    printf("engines      auto takes the translator: the fastest engine of this build%s\n",
+           __builtin_cpu_supports("bmi2") ? "" : "; it is slower on this host, whose CPU lacks BMI2");
+    printf("             interpreter: built in; by --engine, or cpu.engine in a profile\n");
+    if (kvm_works(why, sizeof(why)))
+        printf("             kvm: not in this build, so auto does not take it; /dev/kvm of this host works (a program was run)\n");
+    else
+        printf("             kvm: not in this build, and it would not work here: %s\n", why);
 }
 
 /* Returns whether all needed files are there. */

@@ -309,10 +309,28 @@ static const char *reason_name(const struct session *s)
     return s->killed ? "killed" : steps_all_met(s) ? "until" : "time";
 }
 
+/* The whole process in bytes, pages mapped more than once counted once, with its page tables; 0: the host does not say. */
+static uint64_t memory_own(void)
+{
+    static const struct { const char *file, *key; } parts[] = { { "/proc/self/smaps_rollup", "Pss: %llu" }, { "/proc/self/status", "VmPTE: %llu" } };
+    unsigned long long kb[2] = { 0 };
+    char line[128];
+
+    for (unsigned n = 0; n < 2; n++) {
+        FILE *f = fopen(parts[n].file, "re");
+        while (f && fgets(line, sizeof(line), f) && sscanf(line, parts[n].key, &kb[n]) != 1)
+            ;
+        if (f)
+            fclose(f);
+    }
+    return kb[0] ? (kb[0] + kb[1]) << 10 : 0;
+}
+
 static bool stats_write(struct session *s, struct error *err)
 {
     struct machine_statistics t = { 0 };
     double seconds = session_seconds(s), busy;
+    uint64_t own = memory_own();
     struct rusage use;
     json_t *json;
     bool ok;
@@ -330,6 +348,9 @@ static bool stats_write(struct session *s, struct error *err)
         "mips", busy > 0 ? (double)t.instructions / busy / 1e6 : 0.0,
         "exits", "io", (json_int_t)t.exits_io, "mmio", (json_int_t)t.exits_mmio, "hlt", (json_int_t)t.exits_hlt,
         "ended", reason_name(s), "exit_code", s->machine->exit_code, "steps_done", (json_int_t)s->step);
+    if (json)
+        json_object_set_new(json, "memory", json_pack("{s:I s:I}", "ram_touched", (json_int_t)t.ram_touched, "beyond_ram",
+                                                      (json_int_t)(own > t.ram_touched ? own - t.ram_touched : 0)));
     for (size_t n = 0; json && t.counters[n].name; n++)
         json_object_set_new(json, t.counters[n].name, json_integer((json_int_t)t.counters[n].value));
     ok = json && (strcmp(s->options->stats, "-") ? !json_dump_file(json, s->options->stats, JSON_INDENT(2)) :

@@ -42,6 +42,7 @@ bool machine_medium_locked(struct machine *, const char *drive);        /* the g
 bool machine_engine_check(const char *name, struct error *);
 struct machine_statistics {
     const char *engine; uint64_t instructions, exits_io, exits_mmio, exits_hlt; int64_t guest_ns;
+    uint64_t ram_touched;                       /* bytes of the guest's RAM that the host has had to provide */
     struct { const char *name; uint64_t value; } counters[16];         /* the engine's own; a NULL name ends them */
 };
 void machine_statistics(struct machine *, struct machine_statistics *); /* needs the lock */

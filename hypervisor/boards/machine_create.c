@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { MEMORY_MIN = 2 << 20, HOLE = 0x20000000, CMOS_SHUTDOWN = 0x0f };
@@ -319,7 +320,10 @@ void machine_statistics(struct machine *m, struct machine_statistics *s)
     struct engine_counter counters[ARRAY_SIZE(s->counters) - 1];
     unsigned count = c->engine->counters ? c->engine->counters(c, counters, ARRAY_SIZE(counters)) : 0;
     *s = (struct machine_statistics){ c->engine->name, c->instructions, c->exits_io, c->exits_mmio, c->exits_hlt,
-                                      clock_now(&m->clock), { { NULL, 0 } } };
+                                      clock_now(&m->clock), 0, { { NULL, 0 } } };
+    struct stat st;
+    if (!fstat(m->ram_file, &st))
+        s->ram_touched = (uint64_t)st.st_blocks * 512;
     for (unsigned n = 0; n < count; n++) {
         s->counters[n].name = counters[n].name;
         s->counters[n].value = counters[n].value;
