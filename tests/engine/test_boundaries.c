@@ -188,8 +188,8 @@ static void all_slices(bool user)
     }
 }
 
-Test(boundaries, runs_of_every_length_in_the_kernel) { all_slices(false); }
-Test(boundaries, runs_of_every_length_in_a_program) { all_slices(true); }
+PAIR_TEST(boundaries, runs_of_every_length_in_the_kernel, &pair, all_slices(false))
+PAIR_TEST(boundaries, runs_of_every_length_in_a_program, &pair, all_slices(true))
 
 /* --- from a device ------------------------------------------------------------------------------------------------------------ */
 static void from_device(bool data_in_it, bool stack_in_it)
@@ -212,9 +212,9 @@ static void from_device(bool data_in_it, bool stack_in_it)
     cr_assert_gt(interrupts, 400, "%u interrupts", interrupts);
 }
 
-Test(boundaries, data_in_a_device_that_interrupts) { from_device(true, false); }
-Test(boundaries, stack_in_a_device_that_interrupts) { from_device(false, true); }
-Test(boundaries, all_in_a_device_that_interrupts) { from_device(true, true); }
+PAIR_TEST(boundaries, data_in_a_device_that_interrupts, &pair, from_device(true, false))
+PAIR_TEST(boundaries, stack_in_a_device_that_interrupts, &pair, from_device(false, true))
+PAIR_TEST(boundaries, all_in_a_device_that_interrupts, &pair, from_device(true, true))
 
 /* --- single steps -------------------------------------------------------------------------------------------------------------- */
 /* Translated and linked first, then with TF from the start: one trap an instruction, each where the next one is. */
@@ -236,10 +236,11 @@ static void stepped(const struct snippet *s, bool user)
     }
 }
 
-Test(boundaries, single_steps)
+static void all_stepped(void)
 {
     for (size_t n = 0; n < programs.count; n++) {
         stepped(&programs.all[n], false);
         stepped(&programs.all[n], true);
     }
 }
+PAIR_TEST(boundaries, single_steps, &pair, all_stepped())

@@ -78,6 +78,13 @@ static void load_snippet(const struct snippet *s)
     }
 }
 
+/* Code whose access left a window goes without from then on: it is made anew. */
+static void start_anew(const struct snippet *s)
+{
+    if (pair.windows)
+        load_snippet(s);
+}
+
 static void start(struct cpu_bench *b, const struct snippet *s, uint32_t base, bool user)
 {
     struct cpu *c = b->cpu;
@@ -145,13 +152,21 @@ static struct fault page_fault(const struct snippet *s, uint32_t base, const uns
     return (struct fault){ .vector = -1 };
 }
 
+static void make_tables(struct cpu_bench *b)
+{
+    uint8_t tables[0x2000] = { 0 };
+    le32_put(tables, TABLE | PTE_P | PTE_W | PTE_U);
+    for (unsigned n = 0; n < RAM / 4096; n++)
+        le32_put(tables + 4096 + n * 4, n << 12 | PTE_P | PTE_W | PTE_U);
+    cpu_bench_load(b, DIRECTORY, tables, sizeof tables);
+}
+
 static void map(struct cpu_bench *b, const unsigned right[2], bool wp)
 {
-    le32_put(b->ram + DIRECTORY, TABLE | PTE_P | PTE_W | PTE_U);
-    for (unsigned n = 0; n < RAM / 4096; n++)
-        le32_put(b->ram + TABLE + n * 4, n << 12 | PTE_P | PTE_W | PTE_U);
-    le32_put(b->ram + TABLE + FIRST / 4096 * 4, FRAME_FIRST | right[0]);
-    le32_put(b->ram + TABLE + EDGE / 4096 * 4, FRAME_SECOND | right[1]);
+    uint8_t entries[8];
+    le32_put(entries, FRAME_FIRST | right[0]);
+    le32_put(entries + 4, FRAME_SECOND | right[1]);
+    cpu_bench_load(b, TABLE + FIRST / 4096 * 4, entries, sizeof entries);
     for (unsigned n = 0; n < 128; n++) {
         b->ram[FRAME_FIRST + 4095 - n] = (uint8_t)(0x60 + n * 7 % 31);
         b->ram[FRAME_SECOND + n] = (uint8_t)(0x40 + n * 5 % 29);
@@ -166,12 +181,15 @@ static void at_page_ends(const struct snippet *s, bool user, bool wp)
 {
     int32_t low, high;
     span_of(s, &low, &high);
+    PAIR_EACH(&pair, b)
+        make_tables(b);
     load_snippet(s);
     for (uint32_t base = EDGE - (uint32_t)high - 1; base <= EDGE - (uint32_t)low + 1; base += s->value_count ? 1 : 13)
         for (unsigned n = 0; n < 25; n++) {
             unsigned right[2] = { rights[n / 5], rights[n % 5] };
             char what[96];
             snprintf(what, sizeof what, "base %x, pages %x %x, %s, WP %d", base, right[0], right[1], user ? "user" : "kernel", wp);
+            start_anew(s);
             PAIR_EACH(&pair, b) {
                 start(b, s, base, user);
                 map(b, right, wp);
@@ -182,9 +200,15 @@ static void at_page_ends(const struct snippet *s, bool user, bool wp)
         }
 }
 
-Test(edges, pages_of_a_user) { for (size_t n = 0; n < table.count; n++) at_page_ends(&table.all[n], true, false); }
-Test(edges, pages_of_the_kernel) { for (size_t n = 0; n < table.count; n++) at_page_ends(&table.all[n], false, false); }
-Test(edges, pages_of_the_kernel_with_wp) { for (size_t n = 0; n < table.count; n++) at_page_ends(&table.all[n], false, true); }
+static void all_page_ends(bool user, bool wp)
+{
+    for (size_t n = 0; n < table.count; n++)
+        at_page_ends(&table.all[n], user, wp);
+}
+
+PAIR_TEST(edges, pages_of_a_user, &pair, all_page_ends(true, false))
+PAIR_TEST(edges, pages_of_the_kernel, &pair, all_page_ends(false, false))
+PAIR_TEST(edges, pages_of_the_kernel_with_wp, &pair, all_page_ends(false, true))
 
 /* --- segments ------------------------------------------------------------------------------------------------------------ */
 /* The last byte that may be accessed is EDGE - 1; in an expand-down segment it is the first: EDGE. */
@@ -241,6 +265,7 @@ static void at_limits(const struct snippet *s, enum segment_kind kind, bool base
     for (uint32_t base = edge - (uint32_t)high - 1; base <= edge - (uint32_t)low + 1; base++) {
         char what[96];
         snprintf(what, sizeof what, "base %x, segments %d%s", base, kind, based ? " with a base" : "");
+        start_anew(s);
         PAIR_EACH(&pair, b) {
             start(b, s, base, true);
             limit_segments(b, kind, based);
@@ -259,11 +284,11 @@ static void at_all_limits(enum segment_kind kind)
             at_limits(&table.all[n], kind, based);
 }
 
-Test(edges, segments_up) { at_all_limits(UP); }
-Test(edges, segments_of_64_kib) { at_all_limits(UP_64K); }
-Test(edges, segments_down) { at_all_limits(DOWN); }
-Test(edges, segments_read_only) { at_all_limits(READ_ONLY); }
-Test(edges, segments_absent) { at_all_limits(ABSENT); }
+PAIR_TEST(edges, segments_up, &pair, at_all_limits(UP))
+PAIR_TEST(edges, segments_of_64_kib, &pair, at_all_limits(UP_64K))
+PAIR_TEST(edges, segments_down, &pair, at_all_limits(DOWN))
+PAIR_TEST(edges, segments_read_only, &pair, at_all_limits(READ_ONLY))
+PAIR_TEST(edges, segments_absent, &pair, at_all_limits(ABSENT))
 
 /* --- alignment -------------------------------------------------------------------------------------------------------------- */
 static unsigned alignment_of(unsigned size) { return size == 10 ? 8 : size == 16 ? 1 : size; }
@@ -275,6 +300,7 @@ static void misaligned(const struct snippet *s, bool user)
         struct fault must = { .vector = -1 };
         char what[96];
         snprintf(what, sizeof what, "base %x, alignment checks, %s", base, user ? "user" : "kernel");
+        start_anew(s);
         PAIR_EACH(&pair, b) {
             start(b, s, base, user);
             b->cpu->cr0 |= CR0_AM;
@@ -292,9 +318,10 @@ static void misaligned(const struct snippet *s, bool user)
     }
 }
 
-Test(edges, alignment_checks)
+static void all_misaligned(void)
 {
     for (size_t n = 0; n < table.count; n++)
         for (unsigned user = 0; user < 2; user++)
             misaligned(&table.all[n], user);
 }
+PAIR_TEST(edges, alignment_checks, &pair, all_misaligned())

@@ -24,6 +24,9 @@ static void setup(void)
     PAIR_EACH(&pair, b) {
         cpu_bench_flat(b);
         cpu_bench_catch(b, HANDLERS);
+        le32_put(b->ram + DIRECTORY, TABLE | PTE_P | PTE_W | PTE_U);
+        for (unsigned n = 0; n < RAM / 4096; n++)
+            le32_put(b->ram + TABLE + n * 4, n << 12 | PTE_P | PTE_W | PTE_U);
     }
 }
 
@@ -104,11 +107,10 @@ static unsigned code_of(const struct string *s, uint8_t *code)
 
 static void map(struct cpu_bench *b, const uint8_t *rights)
 {
-    le32_put(b->ram + DIRECTORY, TABLE | PTE_P | PTE_W | PTE_U);
-    for (unsigned n = 0; n < RAM / 4096; n++)
-        le32_put(b->ram + TABLE + n * 4, n << 12 | PTE_P | PTE_W | PTE_U);
+    uint8_t entries[16];
     for (unsigned n = 0; n < 4; n++)            /* not side by side in memory */
-        le32_put(b->ram + TABLE + (0x20 + n) * 4, (FRAMES + n * 0x2000) | rights[n]);
+        le32_put(entries + n * 4, (FRAMES + n * 0x2000) | rights[n]);
+    cpu_bench_load(b, TABLE + 0x20 * 4, entries, sizeof entries);
     b->cpu->cr3 = DIRECTORY;
     b->cpu->cr0 |= CR0_PG | CR0_WP;
     mmu_flush(b->cpu, true);
@@ -224,8 +226,8 @@ static void run_all(enum string_op op)
                 run_op((struct string){ .op = op, .size = size, .count = ELEMENTS, .down = n & 1, .ne = n & 2, .narrow = n & 4 });
 }
 
-Test(strings, movs) { run_all(MOVS); }
-Test(strings, cmps) { run_all(CMPS); }
-Test(strings, stos) { run_all(STOS); }
-Test(strings, lods) { run_all(LODS); }
-Test(strings, scas) { run_all(SCAS); }
+PAIR_TEST(strings, movs, &pair, run_all(MOVS))
+PAIR_TEST(strings, cmps, &pair, run_all(CMPS))
+PAIR_TEST(strings, stos, &pair, run_all(STOS))
+PAIR_TEST(strings, lods, &pair, run_all(LODS))
+PAIR_TEST(strings, scas, &pair, run_all(SCAS))

@@ -140,7 +140,7 @@ static void pointers(const struct snippet *s, const struct store *store, const u
         cr_assert_eq(fields[n].is, fields[n].must, "%s: %s %x, not %x", what, fields[n].name, fields[n].is, fields[n].must);
 }
 
-Test(x87, pointers_are_the_guests)
+static void all_pointers(void)
 {
     for (size_t n = 0; n < table.count; n++)
         for (unsigned k = 0; k < ARRAY_SIZE(stores) && table.all[n].kind < RAISES; k++)
@@ -148,6 +148,8 @@ Test(x87, pointers_are_the_guests)
                 for (unsigned m = 0; m < 4; m++)
                     pointers(&table.all[n], &stores[k], leads[l], m & 1, m & 2);
 }
+
+PAIR_TEST(x87, pointers_are_the_guests, &pair, all_pointers())
 
 /* --- exceptions that wait -------------------------------------------------------------------------------------------------------- */
 /* Raises, something between, follows, UD2. Returns where the follower is. */
@@ -219,5 +221,5 @@ static void all_pairs(void (*test)(const struct snippet *, const struct snippet 
                 test(&table.all[n], &table.all[k], between);
 }
 
-Test(x87, exceptions_wait_for_the_next_instruction) { all_pairs(by_vector); }
-Test(x87, exceptions_wait_for_the_interrupt) { all_pairs(by_interrupt); }
+PAIR_TEST(x87, exceptions_wait_for_the_next_instruction, &pair, all_pairs(by_vector))
+PAIR_TEST(x87, exceptions_wait_for_the_interrupt, &pair, all_pairs(by_interrupt))

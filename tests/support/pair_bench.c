@@ -9,7 +9,7 @@
 struct pair pair_new(const char *model, size_t ram)
 {
     struct error err = { 0 };
-    struct pair p = { { cpu_bench_new(model, ram), cpu_bench_new(model, ram) } };
+    struct pair p = { .of = { cpu_bench_new(model, ram), cpu_bench_new(model, ram) } };
     struct cpu *c = p.of[1]->cpu;
     c->engine->detach(c);
     if (!translator_engine.attach(c, &err)) {
@@ -25,6 +25,12 @@ void pair_free(struct pair *p)
 {
     PAIR_EACH(p, b)
         cpu_bench_free(b);
+}
+
+void pair_windows(struct pair *p)
+{
+    p->windows = true;
+    windows_set_heat(translator_of(p->of[1]->cpu)->windows, 0);
 }
 
 enum cpu_exit pair_run(struct pair *p, uint64_t n)
