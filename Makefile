@@ -55,7 +55,7 @@ LIB        := $(BUILD)/libhypervisor.a
 IMPORTLIB  := $(BUILD)/libimporters.a
 TESTLIB    := $(BUILD)/libtests.a
 
-.PHONY: all deps demo check check-unit check-guests golden bench layers lint install clean tests fuzz fuzzers needed
+.PHONY: all deps demo check check-unit check-guests golden lockstep lockstep-long bench layers lint install clean tests fuzz fuzzers needed
 all: $(PROGRAM) $(TOOLS) $(BUILD)/legacy-profiles
 
 $(PROGRAM): $(call obj,$(CONSOLE)) $(IMPORTLIB) $(LIB)
@@ -123,6 +123,11 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz
 fuzzers: $(FUZZERS)
 $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(IMPORTLIB) $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(GUESTFS_LIBS)
+# Interpreter against translator, minutes and hours; tests/lockstep.sh says what may be set.
+lockstep: tests
+	$(Q)O=$(BUILD) tests/lockstep.sh
+lockstep-long: tests
+	$(Q)O=$(BUILD) LOCKSTEP_CASES=$(or $(LOCKSTEP_CASES),5000000) LOCKSTEP_SECONDS=$(or $(LOCKSTEP_SECONDS),120) tests/lockstep.sh
 # What the translator emits for common code, taken over after a change that was meant.
 golden: tests
 	$(Q)HOLDOVER_GOLDEN=tests/engine/golden.txt $(BUILD)/tests/engine-suite --filter 'golden/*' && git --no-pager diff --stat -- tests/engine/golden.txt

@@ -289,21 +289,23 @@ static void run_cases(unsigned cases)
     cr_assert_leq(undefined * 200, seed);
 }
 
-Test(lockstep, random_sequences)
+static unsigned wanted(unsigned usual)
 {
     const char *more = getenv("HOLDOVER_LOCKSTEP");
-    run_cases(more ? (unsigned)atoi(more) : 60000);
+    return more ? (unsigned)atoi(more) : usual;
 }
+
+Test(lockstep, random_sequences) { run_cases(wanted(60000)); }
 
 Test(lockstep, windows)
 {
-    windows_set_heat(translator_of(two->cpu)->windows, 0);
-    run_cases(20000);
+    pair_windows(&pair);
+    run_cases(wanted(20000));
     cr_assert_gt(translator_of(two->cpu)->count.window_faults, 0);
 }
 
 Test(lockstep, without_bmi2)
 {
     translator_of(two->cpu)->plain = true;
-    run_cases(20000);
+    run_cases(wanted(20000));
 }
