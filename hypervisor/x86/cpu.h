@@ -137,6 +137,7 @@ struct cpu {
     const struct engine *engine;
     void *engine_data;
     struct tlb *tlb;
+    uint32_t sse_live;                          /* the translator's: see its translate_sse.c */
     uint32_t fpu_live, fpu_record, fpu_operand, fpu_address; /* the translator's: see its fpu.c */
     const void *current;                        /* the instruction being executed (engine's own type) */
     uint64_t instructions;                      /* executed; exact at engine exits */

@@ -155,6 +155,9 @@ PLAIN_   equ 16
     ONE "paddw", paddw mm0, mm1
     ONE "movups", movups xmm0, [esi]
     ONE "addps", addps xmm0, xmm1
+    ONE "addss", addss xmm0, [esi]
+    ONE "movdqa", movdqa [edi], xmm2
+    ONE "cvttsd2si", cvttsd2si ecx, xmm3
 
     ; groups
     CASE "a group of three", FLAT_ + PLAIN_

@@ -141,7 +141,7 @@ static void field_name(int32_t displacement, char *name, size_t size)
     struct translator *tr = translator_of(bench->cpu);
     size_t offset = (size_t)(displacement + (int32_t)tr->bias);
     const struct { const char *name; size_t offset; } fields[] = {
-        { "eip", offsetof(struct cpu, eip) }, { "arith", offsetof(struct cpu, arith) }, { "fpu_live", offsetof(struct cpu, fpu_live) },
+        { "eip", offsetof(struct cpu, eip) }, { "arith", offsetof(struct cpu, arith) }, { "fpu_live", offsetof(struct cpu, fpu_live) }, { "sse_live", offsetof(struct cpu, sse_live) },
         { "fpu_record", offsetof(struct cpu, fpu_record) }, { "fpu_operand", offsetof(struct cpu, fpu_operand) },
         { "fpu_address", offsetof(struct cpu, fpu_address) }, { "pending", offsetof(struct cpu, pending) },
         { "eflags", offsetof(struct cpu, eflags) }, { "cpl", offsetof(struct cpu, cpl) },
@@ -164,7 +164,7 @@ static const char *routine_name(const uint8_t *at)
     const struct routines *r = &translator_of(bench->cpu)->routine;
     const struct { const char *name; const uint8_t *at; } all[] = {
         { "leave", r->leave }, { "leave_link", r->leave_link }, { "miss", r->miss }, { "read", r->read }, { "check_write", r->check_write },
-        { "write", r->write }, { "call", r->call }, { "fpu", r->fpu }, { "end", r->end },
+        { "write", r->write }, { "call", r->call }, { "fpu", r->fpu }, { "end", r->end }, { "sse", r->sse }, { "next", r->next },
     };
     for (unsigned n = 0; n < ARRAY_SIZE(all); n++)
         if (at == all[n].at)

@@ -93,6 +93,9 @@ static void random_start(struct start *s, unsigned seed)
     *s = (struct start){ .mode = seed % MODES, .flags = draw() & FLAGS_ARITH, .vectors = seed % 5 == 0, .control = FPU_CONTROL_INIT };
     for (unsigned n = 0; n < 8; n++)
         s->gpr[n] = draw_of(4) ? 0x9000 + draw_of(0x6000) : draw();
+    for (unsigned n = 0; n < 8 && s->vectors; n++)              /* most operands of 16 bytes are aligned */
+        if (draw_of(4))
+            s->gpr[n] &= ~15u;
     s->gpr[ESP] = 0x8000 + draw_of(64) * (draw_of(8) ? 4 : 1);
     unsigned count = 1 + draw_of(20);
     s_fpu = seed % 7 < 3;

@@ -1,7 +1,7 @@
 /* The guest's x87 registers in the host's unit.
  *
  * They are loaded when translated code meets its first x87 instruction, and stored again (and the unit left as the C ABI wants it) before
- * anything else may look at struct cpu's: when a handler that knows x87, MMX or SSE is called, when an instruction faults, and when
+ * anything else may look at struct cpu's: when a handler that knows x87 or MMX is called, when an instruction faults, and when
  * translated code is left. In between C code runs, but none that uses the x87 unit.
  *
  * Only with all exceptions masked, none pending, and the unit switched on; what makes that untrue is done by handlers. The pointers that
@@ -91,4 +91,9 @@ bool fpu_ready(struct translator *tr)
     if (!tr->cpu->fpu_live)
         fpu_load(tr);
     return true;
+}
+
+bool sse_plain(const struct cpu *c)
+{
+    return cpu_has(c, HAS_SSE) && !(c->cr0 & (CR0_EM | CR0_TS)) && c->cr4 & CR4_OSFXSR && (c->mxcsr & MXCSR_MASKS) == MXCSR_MASKS;
 }

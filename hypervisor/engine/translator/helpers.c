@@ -44,7 +44,7 @@ uint64_t helper_check_write(struct cpu *c, const struct site *s, uint32_t linear
     uint32_t offset = offset_of(c, s, linear), ignored;
     locate(c, s, remaining, s->insn);
     translator_of(c)->count.slow_reads++;
-    if (opcodes[s->insn->id].checks == CHECK_fpu) {             /* stores only */
+    if (opcodes[s->insn->id].checks >= CHECK_fpu) {             /* stores only */
         mmu_check_write(c, segment_check(c, s->seg, offset, s->size, true), s->size);
         return 0;
     }
@@ -116,11 +116,13 @@ static bool call_handler(struct cpu *c, const struct site *s, uint64_t remaining
 
 uint64_t helper_call(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
 {
-    (void)linear;
-    if (opcodes[s->insn->id].checks >= CHECK_fpu)
+    if (opcodes[s->insn->id].checks >= CHECK_fpu && s->kind != SITE_SSE_LOAD && s->kind != SITE_SSE_STORE)
         fpu_store(translator_of(c));
     if (unlikely(!call_handler(c, s, remaining)))               /* a repetition that stopped */
         return s->uncounted;
+    if (s->kind == SITE_SSE_LOAD || s->kind == SITE_SSE_STORE)  /* its slow path */
+        touch(translator_of(c), s, linear, s->kind == SITE_SSE_STORE);
+    c->sse_live = c->sse_live && sse_plain(c);
     return go_on(c, s);
 }
 
@@ -130,6 +132,22 @@ uint64_t helper_fpu(struct cpu *c, const struct site *s, uint32_t linear, uint64
     (void)linear;
     if (fpu_ready(translator_of(c)))
         return 0;
+    if (call_handler(c, s, remaining))
+        c->eip = insn_eip(c, s->insn) + s->insn->length;
+    return s->uncounted;
+}
+
+/* The same before an SSE instruction; `enter`'s and the routines' own code moves the registers. */
+uint64_t helper_sse(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
+{
+    (void)linear;
+    if (likely(sse_plain(c))) {
+        c->sse_live = 1;
+        translator_of(c)->count.sse_loads++;
+        return 0;
+    }
+    if (opcodes[s->insn->id].checks >= CHECK_fpu)
+        fpu_store(translator_of(c));
     if (call_handler(c, s, remaining))
         c->eip = insn_eip(c, s->insn) + s->insn->length;
     return s->uncounted;
@@ -179,6 +197,7 @@ const uint8_t *helper_next(struct cpu *c, const struct site *s, uint32_t linear,
     }
     if (c->cr0 & (CR0_EM | CR0_TS))
         fpu_store(tr);
+    c->sse_live = c->sse_live && sse_plain(c);
     if (likely(next_stands(tr, s)))
         return (const uint8_t *)1;
     fpu_store(tr);
@@ -195,5 +214,6 @@ const uint8_t *helper_end(struct cpu *c, const struct site *s, uint32_t linear, 
     tr->in.frame.stop = 0;
     tr->count.handler_ends++;
     handler_of(s)(c, s->insn);
+    c->sse_live = c->sse_live && sse_plain(c);
     return landing_now(tr, remaining);
 }

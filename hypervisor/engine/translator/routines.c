@@ -3,10 +3,37 @@
  * Stack of translated code, 16-byte aligned, above it what `enter` saved. A routine that is called finds it 8 bytes higher. */
 #include "engine/translator/translator.h"
 #include "engine/translator/translate.h"
+#include "x86/fpu.h"
 
 static struct address field(const struct translator *tr, const void *member)
 {
     return at(R13, (int32_t)((intptr_t)member - (intptr_t)tr->cpu - (intptr_t)tr->bias));
+}
+
+/* The guest's XMM registers and MXCSR: to struct cpu, or from there. Called by move_xmm(). */
+static uint8_t *emit_xmm_mover(struct translator *tr, struct emitter *e, bool store)
+{
+    struct cpu *c = tr->cpu;
+    uint8_t *start = e->p;
+    if (store) {
+        emit_mem(e, 0, 0x0fae, 3, field(tr, &c->mxcsr));        /* STMXCSR, LDMXCSR */
+        emit_store_imm(e, at(RSP, -8), MXCSR_INIT);
+    }
+    emit_mem(e, 0, 0x0fae, 2, store ? at(RSP, -8) : field(tr, &c->mxcsr));
+    for (unsigned n = 0; n < 8; n++)
+        emit_mem(e, 0, store ? 0x0f29 : 0x0f28, n, field(tr, &c->xmm[n]));  /* MOVAPS */
+    emit8(e, 0xc3);
+    return start;
+}
+
+/* If the host has them. Flags are lost. */
+static void move_xmm(struct translator *tr, struct emitter *e, const uint8_t *mover)
+{
+    emit_mem(e, 0, 0x80, 7, field(tr, &tr->cpu->sse_live));     /* CMP with 0, JE */
+    emit8(e, 0);
+    emit8(e, 0x74);
+    emit8(e, 5);
+    emit_call(e, mover);
 }
 
 /* Uses rax, after it was saved. */
@@ -18,6 +45,7 @@ static void save_guest(struct translator *tr, struct emitter *e)
     emit_rm(e, 0, 0x0f90, 0, RAX);
     emit8(e, 0x66);
     emit_store(e, field(tr, &tr->cpu->arith), RAX);
+    move_xmm(tr, e, tr->routine.store_xmm);
 }
 
 static void load_flags(struct translator *tr, struct emitter *e)
@@ -30,6 +58,7 @@ static void load_flags(struct translator *tr, struct emitter *e)
 
 static void load_guest(struct translator *tr, struct emitter *e, bool all)
 {
+    move_xmm(tr, e, tr->routine.load_xmm);
     load_flags(tr, e);
     for (unsigned n = 0; n < 8; n++)                            /* C keeps EBX, EBP and ESP's register */
         if (all || (n != EBX && n != EBP && n != ESP))
@@ -183,14 +212,18 @@ static void emit_nexter(struct translator *tr, struct emitter *e)
 void routines_emit(struct translator *tr)
 {
     struct emitter e = { tr->next, tr->run, tr->plain };
+    tr->routine.store_xmm = emit_xmm_mover(tr, &e, true);
+    tr->routine.load_xmm = emit_xmm_mover(tr, &e, false);
     emit_enter(tr, &e);
     emit_leaves(tr, &e);
     tr->routine.read = emit_reader(tr, &e, helper_read);
     tr->routine.check_write = emit_reader(tr, &e, helper_check_write);
     tr->routine.write = emit_doer(tr, &e, helper_write, false);
     tr->routine.call = emit_doer(tr, &e, helper_call, true);
+    tr->routine.sse = emit_doer(tr, &e, helper_sse, false);
     tr->routine.fpu = emit_doer(tr, &e, helper_fpu, false);
     emit_ender(tr, &e);
     emit_nexter(tr, &e);
+    assert(e.p - tr->code <= ROUTINE_BYTES);
     tr->next = e.p;
 }

@@ -65,7 +65,7 @@ static void emit_handler_call(struct maker *m, const struct insn *i, const uint8
 static void translate_insn(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
-    if (translate_branch(m, i) || translate_fpu(m, i) || translate_stack(m, i) || translate_operation(m, i) || translate_string(m, i)
+    if (translate_branch(m, i) || translate_simd(m, i) || translate_fpu(m, i) || translate_stack(m, i) || translate_operation(m, i) || translate_string(m, i)
         || translate_math(m, i) || translate_system(m, i))
         return;
     if (!i->id) {
@@ -110,7 +110,7 @@ static void emit_entries(struct maker *m)
 
 static void emit_body(struct maker *m)
 {
-    m->ended = m->fpu_ready = false;
+    m->ended = m->fpu_ready = m->sse_ready = false;
     m->segment_end = 0;
     for (m->k = 0; m->k < m->b->count && !m->ended && !m->refused; m->k++) {
         const struct insn *i = &m->b->insn[m->k];

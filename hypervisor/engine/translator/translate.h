@@ -13,6 +13,8 @@ struct op {
     uint16_t opcode;
     uint8_t reg;                                /* ModRM.reg: a host register or an extension */
     bool operand16, lock, high, x87;            /* 66h; F0h; names AH..BH, so must not have a REX prefix; has only a memory form */
+    bool aligned, handler;                      /* 16 bytes that must be; the slow path is the interpreter's handler */
+    uint8_t prefix;                             /* F2h, F3h or 0 */
     bool address;                               /* not an instruction: r8 becomes the host's address; the slow path is the handler */
     uint8_t imm_size;
     uint32_t imm;
@@ -21,7 +23,7 @@ struct op {
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_CHANGE };
 
 enum { STUBS = 160 };
-enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE, STUB_FPU, STUB_CALL, STUB_CLONE };
+enum stub_kind { STUB_ACCESS, STUB_LINK, STUB_TABLE, STUB_FPU, STUB_SSE, STUB_CALL, STUB_CLONE };
 struct stub {                                   /* code out of the way, emitted after the block */
     enum stub_kind kind;
     uint8_t *rel32[3];                          /* what jumps to it: [0] and [2] with the linear address in r8, [1] with the offset */
@@ -59,7 +61,7 @@ struct maker {
     struct link links[4 * BLOCK_INSNS + 4];     /* block and clone */
     unsigned link_count;
     bool refused;                               /* no room for more stubs, or nothing to gain: the block is not translated */
-    bool ended, fpu_ready;                      /* fpu_ready: the unit holds the guest's registers */
+    bool ended, fpu_ready, sse_ready;           /* the host's x87 unit, its XMM registers hold the guest's */
     bool windowed;                              /* memory is reached through the window */
     struct window_access accesses[STUBS];
     unsigned access_count;
@@ -117,7 +119,13 @@ unsigned operand_access(const struct insn *, bool *write);      /* bytes of the 
 bool translate_fpu(struct maker *, const struct insn *);
 bool is_native_fpu(const struct insn *);
 unsigned fpu_operand_access(const struct insn *, bool *write);
+void emit_fpu_ready(struct maker *, const struct insn *);
 void emit_fpu_stub(struct maker *, struct stub *);
+
+/* --- translate_sse.c ------------------------------------------------------------------------------------------------ */
+bool translate_simd(struct maker *, const struct insn *);
+unsigned simd_operand_access(const struct insn *, bool *write);
+unsigned simd_written(const struct insn *);             /* bit per general register */
 
 /* --- translate_flow.c: stack and branches ------------------------------------------------------------------------- */
 bool translate_stack(struct maker *, const struct insn *);

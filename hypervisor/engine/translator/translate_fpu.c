@@ -35,7 +35,7 @@ bool is_control_fpu(const struct opcode *o, bool memory)
 }
 
 /* The unit holds the guest's registers from here on; else the stub executes the instruction and leaves. */
-static void emit_ready(struct maker *m, const struct insn *i)
+void emit_fpu_ready(struct maker *m, const struct insn *i)
 {
     if (m->fpu_ready)
         return;
@@ -53,7 +53,7 @@ void emit_fpu_stub(struct maker *m, struct stub *s)
 {
     le32_put(s->rel32[0], (uint32_t)(m->e.p - (s->rel32[0] + 4)));
     emit_mov_imm64(&m->e, RCX, (uint64_t)(uintptr_t)s->site);
-    emit_call(&m->e, s->kind == STUB_FPU ? m->tr->routine.fpu : m->tr->routine.call);
+    emit_call(&m->e, s->kind == STUB_FPU ? m->tr->routine.fpu : s->kind == STUB_SSE ? m->tr->routine.sse : m->tr->routine.call);
     emit_jmp(&m->e, s->resume);
 }
 
@@ -107,7 +107,7 @@ bool translate_fpu(struct maker *m, const struct insn *i)
         m->fpu_ready &= !i->id || o->checks < CHECK_fpu;
         return false;
     }
-    emit_ready(m, i);
+    emit_fpu_ready(m, i);
     if (kind == FPU_LOADS_CONTROL) {
         emit_load_control(m, i);
         return true;

@@ -38,6 +38,8 @@ static unsigned written(const struct insn *i, const struct opcode *o)
     bool memory = i->flags & INSN_MEMORY;
     if (!i->id)
         return ~0u;
+    if (o->checks > CHECK_fpu)
+        return simd_written(i);
     if (o->checks == CHECK_fpu)
         return is_native_fpu(i) ? (o->dst == OPERAND_AX ? 1u << EAX : 0) : ~0u;
     if (is_conditional(i))

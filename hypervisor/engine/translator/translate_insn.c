@@ -1,7 +1,6 @@
 /* Arithmetic, logic, moves: the guest's instruction again, with registers renamed and its memory operand replaced.
  *
- * Left to the interpreter's handlers: what has a line here that says false, DIV and IDIV (whose error the host would report as a signal),
- * strings, x87, MMX and SSE, everything that looks at more than registers, flags and one operand. */
+ * Not here: what has a line that says false, and everything that looks at more than registers, flags and one operand. */
 #include "engine/translator/translate.h"
 
 /* --- byte registers --------------------------------------------------------------------------------------------------- */
@@ -298,6 +297,8 @@ unsigned operand_access(const struct insn *i, bool *write)
 {
     const struct opcode *o = &opcodes[i->id];
     unsigned key = key_of(o);
+    if (o->checks > CHECK_fpu)
+        return simd_operand_access(i, write);
     if (o->checks == CHECK_fpu)
         return fpu_operand_access(i, write);
     if (is_simple(o, true)) {

@@ -18,6 +18,8 @@ static void emit_prefixes(struct emitter *e, const struct op *op)
         emit8(e, 0xf0);
     if (op->operand16)
         emit8(e, 0x66);
+    if (op->prefix)
+        emit8(e, op->prefix);
 }
 
 static void emit_immediate(struct emitter *e, const struct op *op)
@@ -30,6 +32,8 @@ void emit_op_register(struct emitter *e, const struct op *op, unsigned rm)
 {
     if (op->operand16)
         emit8(e, 0x66);
+    if (op->prefix)
+        emit8(e, op->prefix);
     emit_rm(e, 0, op->opcode, op->reg, rm);
     emit_immediate(e, op);
 }
@@ -120,13 +124,25 @@ static void emit_base(struct maker *m, unsigned seg)
     emit_lea(&m->e, R8, at_index(RCX, R8, 0, 0));
 }
 
-uint8_t *emit_crossing_check(struct maker *m, unsigned size)
+static uint8_t *emit_crossing_check_at(struct maker *m, unsigned size, unsigned address)
 {
     struct emitter *e = &m->e;
-    emit_rorx(e, 0, RCX, R8, 12);                               /* the offset in the page comes to the top */
+    emit_rorx(e, 0, RCX, address, 12);                          /* the offset in the page comes to the top */
     emit_lea64(e, RCX, at(RCX, (int32_t)(size - 1) << 20));
     emit_rorx(e, 1, RCX, RCX, 32);                              /* 1 when it overflowed */
     emit_lea(e, RCX, at(RCX, -1));
+    return emit_jecxz(e);
+}
+
+uint8_t *emit_crossing_check(struct maker *m, unsigned size) { return emit_crossing_check_at(m, size, R8); }
+
+/* JECXZ when the address is not a multiple of 16. */
+static uint8_t *emit_alignment_check(struct maker *m, unsigned address)
+{
+    struct emitter *e = &m->e;
+    emit_rorx(e, 0, RCX, address, 4);                           /* its low bits come to the top */
+    emit_lea64(e, RCX, at(RCX, -(1 << 28)));                    /* below 0 when they are 0 */
+    emit_rorx(e, 1, RCX, RCX, 32);
     return emit_jecxz(e);
 }
 
@@ -146,7 +162,7 @@ static void emit_table_access(struct maker *m, const struct op *op, unsigned siz
         emit_rorx(e, 0, RCX, address, size / 2);
         from = RCX;
     } else if (size > 4) {
-        island_wait(m, emit_crossing_check(m, size), stub, 2);
+        island_wait(m, op->aligned ? emit_alignment_check(m, address) : emit_crossing_check_at(m, size, address), stub, 2);
     }
     emit_shrx(e, 0, RCX, from, size == 2 ? R13 : size == 4 ? R15 : R14);
     emit_load64(e, RCX, at_index(write ? R15 : R14, RCX, 3, write ? -10 : -12));
@@ -246,7 +262,7 @@ static void emit_x87_stub(struct maker *m, struct stub *s)
     struct address value = at(RSP, FRAME_VALUE);
     call_routine(m, s->site, s->access == ACCESS_READ ? r->read : r->check_write);
     emit_store64(e, value, RCX);
-    emit_mem(e, 0, s->op.opcode, s->op.reg, value);
+    emit_op_at(e, &s->op, value);
     if (s->access != ACCESS_READ) {
         call_routine(m, s->site, r->write);
     }
@@ -272,7 +288,7 @@ void emit_access_stub(struct maker *m, struct stub *s)
         emit_x87_stub(m, s);
         return;
     }
-    if (s->op.address) {
+    if (s->op.address || s->op.handler) {
         call_routine(m, s->site, r->call);
         emit_jmp(e, s->resume);
         return;

@@ -50,6 +50,7 @@ static void run_ends(struct translator *tr)
     if (tr->running)
         tr->count.translated_instructions += tr->cpu->instructions - tr->began;
     tr->running = false;
+    tr->cpu->sse_live = 0;
     fpu_store(tr);
 }
 

@@ -36,8 +36,8 @@ struct link {
     bool backward;                              /* loops look whether the run is over */
 };
 /* A place from which translated code calls C. What is left to do after a store: nothing; move ESP; move EDI, and ESI; the block
- * is over anyway. */
-enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_POP, SITE_STRING, SITE_LAST };
+ * is over anyway. SITE_SSE_*: the slow path of an operand that is not x87's or MMX's is the handler. */
+enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_POP, SITE_STRING, SITE_SSE_LOAD, SITE_SSE_STORE, SITE_LAST };
 struct site {
     struct translation *t;
     const struct insn *insn;
@@ -64,10 +64,10 @@ struct translation {
 enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 32, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64 };
 struct code_chunk { uint8_t *start; struct translation *translations; uint8_t *records; size_t records_used; };
 struct routines {                               /* emitted once; writable addresses but `enter` */
-    uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *end, *end_tail, *next;
+    uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *sse, *end, *end_tail, *next, *store_xmm, *load_xmm;
 };
 #define TRANSLATOR_COUNTERS(ROW) ROW(blocks) ROW(block_instructions) ROW(block_bytes) ROW(entries) ROW(flushes) ROW(evictions) ROW(slow_reads) ROW(slow_writes) ROW(handler_calls) \
-    ROW(handler_nexts) ROW(handler_ends) ROW(fpu_loads) ROW(translated_instructions) ROW(window_faults)
+    ROW(handler_nexts) ROW(handler_ends) ROW(fpu_loads) ROW(sse_loads) ROW(translated_instructions) ROW(window_faults)
 #define COUNTER(name) uint64_t name;
 struct translator_counters { TRANSLATOR_COUNTERS(COUNTER) };
 #undef COUNTER
@@ -130,6 +130,7 @@ void fpu_store(struct translator *);            /* struct cpu holds them again; 
 void fpu_note(struct translator *, const struct site *, uint32_t linear);       /* of a store that ends translated code early */
 bool is_control_fpu(const struct opcode *, bool memory);        /* translate_fpu.c: leaves the pointers alone */
 void fpu_take_pointers(struct translator *);    /* what was noted of the last instruction, before segment registers change */
+bool sse_plain(const struct cpu *);             /* may the host's XMM registers hold the guest's? */
 
 /* --- translate.c, and its parts ----------------------------------------------------------------------------------- */
 struct translation *translate(struct translator *, struct block *, uint32_t eip);
@@ -139,6 +140,7 @@ uint64_t helper_read(struct cpu *, const struct site *, uint32_t linear, uint64_
 uint64_t helper_check_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 uint64_t helper_write(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining, uint64_t value);
 uint64_t helper_call(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
+uint64_t helper_sse(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 uint64_t helper_fpu(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 const uint8_t *helper_next(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
 const uint8_t *helper_end(struct cpu *, const struct site *, uint32_t linear, uint64_t remaining);
