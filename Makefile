@@ -121,6 +121,7 @@ fuzz:
 	$(Q)O=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzzers: $(FUZZERS)
+$(BUILD)/tests/fuzz/fuzz_print: $(call obj,$(addprefix console/,print_escp.c print_pdf.c printer.c text.c))
 $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(IMPORTLIB) $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(GUESTFS_LIBS)
 # Interpreter against translator, minutes and hours; tests/lockstep.sh says what may be set.

@@ -23,7 +23,6 @@ static void host_lines(void *backend, uint8_t data, uint8_t control)
     struct host_port *h = backend;
     unsigned char lines = control & 15;
     int reverse = control & PARALLEL_REVERSE ? 1 : 0;
-
     if ((control ^ h->control) & PARALLEL_REVERSE)
         ioctl(h->fd, PPDATADIR, &reverse);
     if (data != h->data && !reverse)
@@ -38,7 +37,6 @@ static uint8_t host_status(void *backend)
 {
     struct host_port *h = backend;
     unsigned char status = 0;
-
     ioctl(h->fd, PPRSTATUS, &status);
     return status;
 }
@@ -47,7 +45,6 @@ static uint8_t host_data(void *backend)
 {
     struct host_port *h = backend;
     unsigned char data = 0xff;
-
     ioctl(h->fd, PPRDATA, &data);
     return data;
 }
@@ -56,7 +53,6 @@ static bool host_epp(void *backend, bool address, bool read_it, uint8_t *byte)
 {
     struct host_port *h = backend;
     int mode = IEEE1284_MODE_EPP | (address ? IEEE1284_ADDR : IEEE1284_DATA);
-
     if (mode != h->mode && ioctl(h->fd, PPSETMODE, &mode))
         return false;
     h->mode = mode;
@@ -67,7 +63,6 @@ static void host_interrupt(void *arg, short revents)
 {
     struct host_port *h = arg;
     int count = 0;
-
     if (revents & POLLIN && !ioctl(h->fd, PPCLRIRQ, &count) && count)
         h->end.acknowledge(h->end.chip);
     if (revents & (POLLERR | POLLHUP))
@@ -77,7 +72,6 @@ static void host_interrupt(void *arg, short revents)
 static void host_close(void *backend)
 {
     struct host_port *h = backend;
-
     if (h->watch)
         loop_unwatch(h->watch);
     if (h->claimed)
@@ -90,7 +84,6 @@ static void host_close(void *backend)
 struct parallel_end *host_port_open(struct machine *m, const char *path, struct error *err)
 {
     struct host_port *h = calloc(1, sizeof(*h));
-
     if (!h)
         abort();
     h->end = (struct parallel_end){ .backend = h, .status = host_status, .lines = host_lines, .data = host_data, .epp = host_epp,

@@ -18,7 +18,6 @@ static void tty_settings(void *backend, unsigned baud, unsigned data, char parit
     static const tcflag_t sizes[] = { CS5, CS6, CS7, CS8 };
     struct port *p = backend;
     struct termios2 t;
-
     if (p->out < 0 || ioctl(p->out, TCGETS2, &t))
         return;
     t.c_iflag = INPCK | PARMRK;
@@ -39,7 +38,6 @@ void tty_poll(struct port *p)
 {
     int now, want;
     unsigned lines = 0;
-
     if (p->in < 0)
         return;
     if (ioctl(p->in, TIOCMGET, &now)) {
@@ -78,7 +76,6 @@ void tty_received(struct port *p, const uint8_t *bytes, size_t length)
 bool tty_open(struct port *p, const char *path, struct error *err)
 {
     int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-
     if (fd < 0)
         return error_set(err, errno, "%s: cannot open %s: %s", p->name, path, strerror(errno));
     if (!(p->saved = malloc(sizeof(struct termios2))))

@@ -24,7 +24,6 @@ struct port {
     void *saved;                                /* tty: its settings before */
 };
 void port_lines(struct port *, unsigned lines); /* tells the chip */
-void port_notice(struct port *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* port_tty.c */
 bool tty_open(struct port *, const char *path, struct error *);

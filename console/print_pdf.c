@@ -29,7 +29,6 @@ static void content(struct pdf *p, const char *fmt, ...)
 {
     va_list ap;
     enum { PIECE = 4 * RUN_MAX };
-
     if (p->used + PIECE > p->room) {
         if (p->room >= CONTENT_MAX)             /* printed over and over: it is black by now */
             return;
@@ -56,7 +55,6 @@ static unsigned stream(struct pdf *p, const char *entries, const void *bytes, si
     uLongf packed = compressBound(length);
     uint8_t *to = malloc(packed);
     unsigned number = object(p, 0);
-
     if (!to || compress2(to, &packed, bytes, length, 6) != Z_OK)
         abort();
     fprintf(p->out, "<< %s /Filter /FlateDecode /Length %lu >>\nstream\n", entries, packed);
@@ -70,7 +68,6 @@ struct pdf *pdf_open(FILE *out)
 {
     static const char *const fonts[] = { "Courier", "Courier-Bold", "Courier-Oblique", "Courier-BoldOblique" };
     struct pdf *p = calloc(1, sizeof(*p));
-
     if (!p || !(p->offsets = calloc(OBJECTS, sizeof(*p->offsets))) || !(p->pages = calloc(PDF_PAGES, sizeof(*p->pages))))
         abort();
     p->out = out;
@@ -159,7 +156,6 @@ static bool draw_special(struct pdf *p, double x, double y, double w, double siz
 {
     double top = y - 0.8 * size, h = MAX(size, 12.0);
     uint8_t arms = frame_arms(c);
-
     if (arms)
         draw_frame(p, x, y, w, size, arms);
     else if (c >= 0x2591 && c <= 0x2593) {
@@ -183,7 +179,6 @@ static void show(struct pdf *p, double x, double y, unsigned font, double size, 
     char text[2 * RUN_MAX + 1];
     size_t used = 0;
     double natural = 0.6 * size;
-
     for (size_t i = 0; i < count; i++) {
         if (codes[i] == '(' || codes[i] == ')' || codes[i] == '\\')
             text[used++] = '\\';
@@ -197,7 +192,6 @@ void pdf_text(struct pdf *p, double x, double y, unsigned style, double size, do
 {
     uint8_t run[RUN_MAX];
     size_t used = 0, first = 0;
-
     for (size_t i = 0; i <= count; i++) {
         bool symbol = false;
         uint8_t code = i < count ? font_code(text[i], &symbol) : 0;
@@ -228,7 +222,6 @@ void pdf_bitmap(struct pdf *p, double x, double y, double width, double height, 
     char entries[160];
     unsigned bytes = (columns + 7) / 8;
     uint8_t *tight = malloc((size_t)bytes * rows);
-
     if (!tight)
         abort();
     if (p->page_count < PDF_PAGES && p->objects + 2 * (PDF_PAGES - p->page_count) < OBJECTS && p->images_used + 24 < sizeof(p->images)) {
@@ -247,7 +240,6 @@ void pdf_page(struct pdf *p, double width, double height)
 {
     char start[64];
     size_t n = (size_t)snprintf(start, sizeof(start), "1 0 0 1 0 %.2f cm\n", height);
-
     if (p->page_count < PDF_PAGES) {
         char *whole = malloc(n + p->used);
         if (!whole)
@@ -272,7 +264,6 @@ bool pdf_close(struct pdf *p)
     FILE *out = p->out;
     bool ok;
     long table;
-
     object(p, PAGES);
     fprintf(out, "<< /Type /Pages /Count %u /Kids [", p->page_count);
     for (unsigned n = 0; n < p->page_count; n++)

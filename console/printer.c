@@ -47,7 +47,6 @@ enum print_end print_ends(struct print_ends *e, uint8_t byte)
     static const char uel[] = "\033%-12345X";
     uint8_t before = e->last[8];
     bool escaped = before == 27;
-
     memmove(e->last, e->last + 1, 8);
     e->last[8] = byte;
     if (byte == '!' && before == '%' && (!e->last[6] || e->last[6] == '\n' || e->last[6] == '\r' || e->last[6] == 4))
@@ -76,7 +75,6 @@ enum print_language print_detect(const uint8_t *bytes, size_t length)
 {
     size_t n = MIN(length, (size_t)8192), pcl = 0;
     const uint8_t *ps = find(bytes, n, "%!");
-
     if (find(bytes, n, "\033@") && !ps)
         return PRINT_TEXT;
     if (ps && (ps == bytes || ps[-1] == '\n' || ps[-1] == '\r' || ps[-1] == 4))
@@ -97,7 +95,6 @@ static void tell(struct printer *p, const char *fmt, const char *path, const cha
 {
     const struct host *h = p->machine->host;
     char text[4352];
-
     snprintf(text, sizeof(text), fmt, path, rest);
     if (h->notice)
         h->notice(h->ui, text);
@@ -109,7 +106,6 @@ static FILE *new_file(struct printer *p, const char *extension, char *path, size
     time_t now = time(NULL);
     struct tm tm;
     char stamp[32];
-
     strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
     for (unsigned n = 1; n <= JOBS; n++) {
         char again[16] = "";
@@ -131,7 +127,6 @@ static int convert(const char *const argv[], int in, int out)
     };
     int status = 0;
     pid_t child = fork();
-
     if (child == 0) {
         int none = open("/dev/null", O_WRONLY);
         sigset_t all;
@@ -165,7 +160,6 @@ static bool make_pdf(struct printer *p, enum print_language language, const uint
     FILE *out = new_file(p, "pdf", path, sizeof(path));
     struct stat st;
     bool ok;
-
     *why = "the folder cannot be written";
     if (!out)
         return false;
@@ -195,7 +189,6 @@ static void do_job(struct printer *p, FILE *spool)
     char path[4096];
     const char *why;
     FILE *raw;
-
     if (!bytes)
         abort();
     rewind(spool);
@@ -215,7 +208,6 @@ static void do_job(struct printer *p, FILE *spool)
 static void has_room(void *arg)
 {
     struct printer *p = arg;
-
     if (!p->stalled)
         return;
     p->stalled = false;
@@ -225,7 +217,6 @@ static void has_room(void *arg)
 static void *worker(void *arg)
 {
     struct printer *p = arg;
-
     pthread_mutex_lock(&p->lock);
     while (!p->quit || p->count) {
         if (!p->count) {
@@ -250,7 +241,6 @@ static void *worker(void *arg)
 static void end_job(void *arg)
 {
     struct printer *p = arg;
-
     timer_stop(&p->machine->clock, &p->idle);
     if (!p->spool)
         return;
@@ -265,7 +255,6 @@ static void end_job(void *arg)
 static bool begin_job(struct printer *p)
 {
     int fd;
-
     pthread_mutex_lock(&p->lock);
     bool room = p->count < QUEUE;
     pthread_mutex_unlock(&p->lock);
@@ -282,7 +271,6 @@ static bool begin_job(struct printer *p)
 static bool take(struct printer *p, uint8_t byte)
 {
     enum print_end end;
-
     if (!p->spool && (byte == 4 || byte == 0))  /* the end of a job that has ended, or padding */
         return true;
     if (!p->spool && !begin_job(p))
@@ -307,7 +295,6 @@ static size_t printer_write(void *backend, const uint8_t *bytes, size_t length)
     struct printer *p = backend;
     struct clock *clock = &p->machine->clock;
     size_t n = 0;
-
     while (n < length && take(p, bytes[n]))
         n++;
     p->stalled = n < length;
@@ -325,7 +312,6 @@ static uint8_t printer_status(void *backend)
 static void printer_close(void *backend)
 {
     struct printer *p = backend;
-
     end_job(p);
     pthread_mutex_lock(&p->lock);
     p->quit = true;
@@ -342,7 +328,6 @@ struct parallel_end *printer_open(struct machine *m, unsigned number, const char
 {
     struct printer *p = calloc(1, sizeof(*p));
     struct stat st;
-
     if (!p || !(p->folder = strdup(folder)))
         abort();
     if ((mkdir(folder, 0777) && errno != EEXIST) || stat(folder, &st) || !S_ISDIR(st.st_mode) || access(folder, W_OK)) {

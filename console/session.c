@@ -71,6 +71,22 @@ static struct parallel_end *host_parallel(void *ui, struct machine *m, unsigned 
     return port_parallel(m, port, to, err);
 }
 
+static char *host_clipboard(void *ui, const char *text)
+{
+    struct session *s = ui;
+    char *copy = NULL;
+
+    pthread_mutex_lock(&s->notice_lock);
+    if (text) {
+        free(s->guest_clip);
+        s->guest_clip = strdup(text);
+    } else if (s->clip) {
+        copy = strdup(s->clip);
+    }
+    pthread_mutex_unlock(&s->notice_lock);
+    return copy;
+}
+
 static void host_debug(void *ui, uint16_t port, uint8_t byte)
 {
     struct session *s = ui;
@@ -156,7 +172,7 @@ static bool session_open(struct session *s, struct machine_config *config, struc
     s->wake = s->signals = -1;
     pthread_mutex_init(&s->notice_lock, NULL);
     s->host = (struct host){ .ui = s, .activity = host_activity, .notice = host_notice, .serial = host_serial,
-                             .parallel = host_parallel, .debug = host_debug };
+                             .parallel = host_parallel, .clipboard = host_clipboard, .debug = host_debug };
     if (!signals_open(s, err) || !serial_open(&s->serial, o->serial, s->wake, err) || !debug_open(s, err) ||
         !profile_apply(s->profile, "stop", profile_stop_properties, &s->stop, err)) {
         setup_media_close(config);
@@ -420,6 +436,8 @@ static void session_close(struct session *s)
         close(s->wake);
     if (s->signals >= 0)
         close(s->signals);
+    free(s->clip);
+    free(s->guest_clip);
     pthread_mutex_destroy(&s->notice_lock);
 }
 

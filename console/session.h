@@ -43,6 +43,7 @@ struct session {
     struct profile_stop stop;
     pthread_mutex_t notice_lock;
     char notice[NOTICE_SIZE];                   /* the newest; "" when shown */
+    char *clip, *guest_clip;                    /* the desktop's clipboard; what the guest puts there; under notice_lock */
     atomic_uint activity;                       /* counts accesses to drives, for the status line */
     struct control *control;
     struct window *window;

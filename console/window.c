@@ -402,6 +402,26 @@ static int64_t frame_time(const struct window *w, int64_t now)
     return now < w->awake_until ? FRAME_NS : REST_NS;
 }
 
+/* The guest's text goes to the desktop; the desktop's is kept for the guest, which asks from a thread that may not. */
+void window_clipboard(struct window *w, bool changed)
+{
+    struct session *s = w->session;
+    char *text = changed && SDL_HasClipboardText() ? SDL_GetClipboardText() : NULL, *theirs;
+
+    pthread_mutex_lock(&s->notice_lock);
+    theirs = s->guest_clip;
+    s->guest_clip = NULL;
+    if (text) {
+        free(s->clip);
+        s->clip = strdup(text);
+    }
+    pthread_mutex_unlock(&s->notice_lock);
+    if (theirs)
+        SDL_SetClipboardText(theirs);
+    SDL_free(text);
+    free(theirs);
+}
+
 void window_step(struct window *w, int timeout_ms)
 {
     int64_t now = host_now(), left = w->frame + frame_time(w, now) - now;
@@ -419,6 +439,7 @@ void window_step(struct window *w, int timeout_ms)
         return;
     w->frame = now;
     update_status(w, now);
+    window_clipboard(w, false);
     draw(w);
 }
 

@@ -369,7 +369,12 @@ void window_event(struct window *w, const SDL_Event *event)
         }
         if (e->window.event == SDL_WINDOWEVENT_RESIZED && !w->full_screen && w->asked_w)
             w->user_size |= e->window.data1 != w->asked_w || e->window.data2 != w->asked_h;
+        if (e->window.event == SDL_WINDOWEVENT_FOCUS_GAINED)
+            window_clipboard(w, true);
         w->dirty = true;
+        return;
+    case SDL_CLIPBOARDUPDATE:
+        window_clipboard(w, true);
         return;
     case SDL_DROPFILE:
         drop(w, e->drop.file);

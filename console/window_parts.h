@@ -32,6 +32,7 @@ struct window {
 void window_event(struct window *, const SDL_Event *);
 void window_capture(struct window *, bool);
 void window_title(struct window *);
+void window_clipboard(struct window *, bool changed);
 void window_main_menu(struct window *);
 void window_close_menu(struct window *);        /* what the close button asks */
 bool window_absolute(struct window *);          /* the guest takes absolute positions: no capture needed */

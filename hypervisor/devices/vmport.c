@@ -27,7 +27,7 @@ enum { EVENT = 4, WORDS = 64, CLIP_MAX = 65535 };
 
 struct vmport {
     struct device dev;
-    bool enabled;                               /* property */
+    bool enabled, clipboard;                    /* properties */
     uint32_t *gpr;
     uint64_t hz;
     int west;
@@ -143,7 +143,7 @@ static uint32_t clip_length(struct vmport *v)
 {
     const struct host *h = v->dev.machine->host;
     clip_drop(v);
-    v->clip = h->clipboard ? h->clipboard(h->ui, NULL) : NULL;
+    v->clip = v->clipboard && h->clipboard ? h->clipboard(h->ui, NULL) : NULL;
     v->clip_length = v->clip ? (uint32_t)strnlen(v->clip, CLIP_MAX) : 0;
     return v->clip ? v->clip_length : UINT32_MAX;
 }
@@ -174,7 +174,7 @@ static void clip_add(struct vmport *v, uint32_t piece)
     v->clip_at += n;
     if (v->clip_at < v->clip_length)
         return;
-    if (h->clipboard)
+    if (v->clipboard && h->clipboard)
         h->clipboard(h->ui, v->clip);
     clip_drop(v);
 }
@@ -284,7 +284,8 @@ static const struct state_field vmport_state[] = {
     FIELD(struct vmport, count), FIELD_ARRAY(struct vmport, queue), END
 };
 static const struct property vmport_properties[] = {
-    PROPERTY(struct vmport, enabled, "on", "off: nothing answers at port 5658h"), END
+    PROPERTY(struct vmport, enabled, "on", "off: nothing answers at port 5658h"),
+    PROPERTY(struct vmport, clipboard, "off", "the guest reads and sets the desktop's clipboard"), END
 };
 const struct device_class vmport_class = {
     .name = "vmport", .summary = "VMware's backdoor: absolute pointer, time, clipboard", .size = sizeof(struct vmport),

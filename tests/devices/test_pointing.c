@@ -110,10 +110,10 @@ static char *clipboard(void *ui, const char *text)
 }
 static const struct host host = { .clipboard = clipboard };
 
-static struct bench *backdoor(void)
+static struct bench *backdoor(const char *options)
 {
     struct bench *b = bench_new_host(&host);
-    vmport_connect(bench_add(b, "vmport", "vmport", NULL), gpr, 3000000000ull, -120, nudge, NULL);
+    vmport_connect(bench_add(b, "vmport", "vmport", options), gpr, 3000000000ull, -120, nudge, NULL);
     bench_reset(b);
     return b;
 }
@@ -130,7 +130,7 @@ static uint32_t command(struct bench *b, uint32_t number, uint32_t ebx)
 
 Test(vmport, version_and_silence_without_the_magic)
 {
-    struct bench *b = backdoor();
+    struct bench *b = backdoor(NULL);
     cr_assert_eq(command(b, 10, 0), 6);
     cr_assert_eq(gpr[3], 0x564d5868);
     cr_assert_eq(gpr[1], 2);
@@ -147,7 +147,7 @@ Test(vmport, version_and_silence_without_the_magic)
 
 Test(vmport, the_pointer_as_linux_drives_it)
 {
-    struct bench *b = backdoor();
+    struct bench *b = backdoor(NULL);
     cr_assert_eq(command(b, 40, 0), 0xffff0000, "not enabled: an error");
     cr_assert_null(b->m->pointer.at);
     command(b, 41, 0x45414552);
@@ -175,7 +175,7 @@ Test(vmport, the_pointer_as_linux_drives_it)
 
 Test(vmport, relative_events_and_what_was_there_before)
 {
-    struct bench *b = backdoor();
+    struct bench *b = backdoor(NULL);
     b->m->pointer.move(b->m->pointer.chip, 1, 1, 0, 0);
     cr_assert_eq(nudges, 0, "nobody below");
     command(b, 41, 0x45414552);
@@ -189,7 +189,7 @@ Test(vmport, relative_events_and_what_was_there_before)
 
 Test(vmport, time_and_clipboard)
 {
-    struct bench *b = backdoor();
+    struct bench *b = backdoor("clipboard=on");
     b->m->wall_origin = 1000000000;
     cr_assert_eq(command(b, 23, 0), 1000000000 - 7200, "two hours ahead of UTC");
     cr_assert_eq(command(b, 46, 0), 0x564d5868);
@@ -207,5 +207,8 @@ Test(vmport, time_and_clipboard)
     command(b, 9, 0x7465);
     cr_assert_str_eq(clip, "theset");
     command(b, 9, 1);                           /* beyond its end */
+    bench_free(b);
+    b = backdoor(NULL);
+    cr_assert_eq(command(b, 6, 0), UINT32_MAX, "not unless it was allowed");
     bench_free(b);
 }
