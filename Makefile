@@ -123,7 +123,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz
 fuzzers: $(FUZZERS)
 $(BUILD)/tests/fuzz/fuzz_print: $(call obj,$(addprefix console/,print_escp.c print_pdf.c printer.c text.c))
 $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(IMPORTLIB) $(LIB)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(GUESTFS_LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(GUESTFS_LIBS)
 # Interpreter against translator, minutes and hours; tests/lockstep.sh says what may be set.
 lockstep: tests
 	$(Q)O=$(BUILD) tests/lockstep.sh

@@ -18,6 +18,7 @@ const struct option run_option_table[] = {
     { "type", "TEXT", OPTION_STEP, RUN(steps), STEP_TYPE, "step: type a text on the keyboard; \\n is Enter" },
     { "key", "KEY", OPTION_STEP, RUN(steps), STEP_KEY, "step: press a key, as in ctrl-alt-del or f1" },
     { "pointer", "X,Y[,BUTTONS]", OPTION_STEP, RUN(steps), STEP_POINTER, "step: point at a pixel of the screen, as a tablet does" },
+    { "move", "DX,DY[,BUTTONS]", OPTION_STEP, RUN(steps), STEP_MOVE, "step: move the mouse, as in 10,-5" },
     { "screenshot", "FILE", OPTION_TEXT, RUN(screenshot), 0, "save the screen as PNG at the end" },
     { "serial", "FILE", OPTION_TEXT, RUN(serial), 0, "serial port 1 to a file; -: to the terminal, with its input" },
     { "debug-port", "PORT:FILE", OPTION_TEXT, RUN(debug_port), 0, "bytes written to an I/O port go to a file" },

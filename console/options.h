@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 struct text_list { char **items; size_t count; };               /* items point into argv */
-enum step_kind { STEP_UNTIL, STEP_TYPE, STEP_KEY, STEP_POINTER };
+enum step_kind { STEP_UNTIL, STEP_TYPE, STEP_KEY, STEP_POINTER, STEP_MOVE };
 struct step { enum step_kind kind; const char *text; };
 struct step_list { struct step *items; size_t count; };
 

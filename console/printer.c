@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUEUE = 8, JOBS = 2000, JOB_MAX = 64 << 20, CHILD_SECONDS = 120, POLL_US = 20000 };
+enum { QUEUE = 8, JOBS = 2000, JOB_MAX = 64 << 20, CHILD_SECONDS = 120, LATE_SECONDS = 5, POLL_US = 20000 };
 #define SHORT_NS (2 * NS_PER_S)
 #define LONG_NS (10 * NS_PER_S)
 
@@ -37,7 +37,7 @@ struct printer {
     pthread_cond_t wake;
     FILE *queue[QUEUE];
     unsigned first, count;
-    bool quit;
+    atomic_bool quit;
 };
 
 /* --- where a job ends, and what it is -------------------------------------------------------------------------------- */
@@ -119,8 +119,18 @@ static FILE *new_file(struct printer *p, const char *extension, char *path, size
     return NULL;
 }
 
-/* Runs a converter from one descriptor to another: its exit code, 127 when it is not installed, -1 when it failed otherwise. */
-static int convert(const char *const argv[], int in, int out)
+/* What makes a PDF of a language, standard input to standard output, and what to say when it is not installed. */
+static const struct { const char *extension, *missing, *argv[10]; } makers[] = {
+    [PRINT_TEXT] = { "prn", "", { NULL } },
+    [PRINT_POSTSCRIPT] = { "ps", "PostScript needs Ghostscript (the package ghostscript), which is not installed",
+                           { "gs", "-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite", "-sstdout=%stderr",
+                             "-sOutputFile=%stdout", "-", NULL } },
+    [PRINT_PCL] = { "pcl", "PCL needs GhostPCL (gpcl6), which is not installed",
+                    { "gpcl6", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite", "-sOutputFile=%stdout", "-", NULL } }
+};
+
+/* Runs a maker: its exit code, 127 when it is not installed, -1 when it was stopped. Once the machine has ended it must hurry. */
+static int convert(struct printer *p, const char *const argv[], int in, int out)
 {
     static const struct { __rlimit_resource_t what; rlim_t most; } limits[] = {
         { RLIMIT_CPU, CHILD_SECONDS }, { RLIMIT_AS, 2ull << 30 }, { RLIMIT_FSIZE, 1ull << 30 }, { RLIMIT_CORE, 0 }
@@ -129,20 +139,19 @@ static int convert(const char *const argv[], int in, int out)
     pid_t child = fork();
     if (child == 0) {
         int none = open("/dev/null", O_WRONLY);
-        sigset_t all;
-        sigemptyset(&all);
-        sigprocmask(SIG_SETMASK, &all, NULL);
+        sigset_t no;
+        sigemptyset(&no);
+        sigprocmask(SIG_SETMASK, &no, NULL);
         for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
             setrlimit(limits[i].what, &(struct rlimit){ limits[i].most, limits[i].most });
-        if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(none, 2) < 0)
-            _exit(126);
-        execvp(argv[0], (char *const *)argv);
+        if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(none, 2) >= 0)
+            execvp(argv[0], (char *const *)argv);
         _exit(127);
     }
-    for (unsigned n = 0; child > 0; n++) {
+    for (unsigned n = 0, late = 0; child > 0; n++, late += atomic_load(&p->quit)) {
         if (waitpid(child, &status, WNOHANG) == child)
             return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        if (n == CHILD_SECONDS * (1000000 / POLL_US))
+        if (n == CHILD_SECONDS * (1000000 / POLL_US) || late == LATE_SECONDS * (1000000 / POLL_US))
             kill(child, SIGKILL);
         usleep(POLL_US);
     }
@@ -151,26 +160,19 @@ static int convert(const char *const argv[], int in, int out)
 
 static bool make_pdf(struct printer *p, enum print_language language, const uint8_t *bytes, size_t length, FILE *spool, const char **why)
 {
-    static const char *const gs[] = { "gs", "-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite", "-sstdout=%stderr",
-                                      "-sOutputFile=%stdout", "-", NULL };
-    static const char *const pcl[] = { "gpcl6", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite", "-sOutputFile=%stdout", "-", NULL };
-    const char *const *argv = language == PRINT_PCL ? pcl : gs;
     const uint8_t *from = language == PRINT_POSTSCRIPT ? find(bytes, length, "%!") : bytes;
     char path[4096];
     FILE *out = new_file(p, "pdf", path, sizeof(path));
     struct stat st;
-    bool ok;
     *why = "the folder cannot be written";
     if (!out)
         return false;
-    if (language == PRINT_TEXT) {
-        ok = print_escp(bytes, length, out);
-    } else {
+    bool ok = language == PRINT_TEXT && print_escp(bytes, length, out);
+    if (language != PRINT_TEXT) {
         lseek(fileno(spool), from ? from - bytes : 0, SEEK_SET);
-        int code = convert(argv, fileno(spool), fileno(out));
+        int code = convert(p, makers[language].argv, fileno(spool), fileno(out));
         ok = code == 0 && !fstat(fileno(out), &st) && st.st_size;
-        *why = code != 127 ? "its converter failed" : language == PRINT_PCL ? "PCL needs GhostPCL (gpcl6), which is not installed" :
-               "PostScript needs Ghostscript (the package ghostscript), which is not installed";
+        *why = code == 127 ? makers[language].missing : "its converter failed";
     }
     ok &= !fclose(out);
     if (ok)
@@ -182,21 +184,21 @@ static bool make_pdf(struct printer *p, enum print_language language, const uint
 
 static void do_job(struct printer *p, FILE *spool)
 {
-    static const char *const extensions[] = { "prn", "ps", "pcl" };
     long end = ftell(spool);
     size_t length = end > 0 ? (size_t)end : 0;
     uint8_t *bytes = malloc(length + 1);
     char path[4096];
     const char *why;
-    FILE *raw;
     if (!bytes)
         abort();
     rewind(spool);
     length = fread(bytes, 1, length, spool);
     enum print_language language = print_detect(bytes, length);
     if (length && !make_pdf(p, language, bytes, length, spool, &why)) {
-        raw = new_file(p, extensions[language], path, sizeof(path));
-        if (raw && fwrite(bytes, 1, length, raw) == length && !fclose(raw))
+        FILE *raw = new_file(p, makers[language].extension, path, sizeof(path));
+        bool kept = raw && fwrite(bytes, 1, length, raw) == length;
+        kept = raw && !fclose(raw) && kept;
+        if (kept)
             tell(p, "the job was kept as %s: %s", path, why);
         else
             tell(p, "a job for the printer was lost: %s%s", p->folder, " cannot be written");

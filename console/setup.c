@@ -14,7 +14,7 @@ enum { SECTOR = 512, FLOPPY_USUAL = 1474560 };
 int setup_check(const struct command *c, const struct run_options *o)
 {
     struct key_script script = { 0 };
-    unsigned place[3];
+    int place[3];
     struct error err;
 
     if (o->engine && !machine_engine_check(o->engine, &err))
@@ -22,7 +22,7 @@ int setup_check(const struct command *c, const struct run_options *o)
     for (size_t i = 0; i < o->steps.count; i++) {
         const struct step *s = &o->steps.items[i];
         bool ok = s->kind == STEP_UNTIL ? *s->text || error_set(&err, EINVAL, "--until needs a text") :
-                  s->kind == STEP_POINTER ? steps_pointer(s->text, place, &err) :
+                  s->kind == STEP_POINTER || s->kind == STEP_MOVE ? steps_pointer(s, place, &err) :
                   s->kind == STEP_TYPE ? keys_from_text(&script, s->text, &err) : keys_from_name(&script, s->text, &err);
         keys_free(&script);
         if (!ok)

@@ -28,14 +28,16 @@ const char *steps_unmet(const struct session *s)
     return NULL;
 }
 
-bool steps_pointer(const char *text, unsigned place[3], struct error *err)
+bool steps_pointer(const struct step *step, int place[3], struct error *err)
 {
     int end = 0;
 
     place[2] = 0;
-    if (sscanf(text, "%5u,%5u%n,%1u%n", &place[0], &place[1], &end, &place[2], &end) < 2 || text[end] || place[2] > 7)
-        return error_set(err, EINVAL, "--pointer: write X,Y or X,Y,BUTTONS, as in 320,200,1, not '%s'", text);
-    return true;
+    if (sscanf(step->text, "%5d,%5d%n,%1d%n", &place[0], &place[1], &end, &place[2], &end) >= 2 && !step->text[end] && place[2] >= 0 &&
+        place[2] <= 7 && (step->kind == STEP_MOVE || (place[0] >= 0 && place[1] >= 0)))
+        return true;
+    return error_set(err, EINVAL, "--%s: write X,Y or X,Y,BUTTONS, as in 320,200,1, not '%s'",
+                     step->kind == STEP_MOVE ? "move" : "pointer", step->text);
 }
 
 /* 0 to 65535 of `size` pixels, so that the guest's own scaling comes out at this one. */
@@ -44,21 +46,24 @@ static int scaled(unsigned pixel, unsigned size)
     return size > 1 ? (int)MIN(((uint64_t)pixel * 65535 + size - 2) / (size - 1), (uint64_t)65535) : 0;
 }
 
-/* Waits until a driver takes positions. */
-static bool point(struct session *s, const char *text)
+/* A position waits until a driver takes some. */
+static bool point(struct session *s, const struct step *step)
 {
     struct display *d = &s->machine->display;
-    unsigned place[3], width = 0, height = 0;
+    unsigned width = 0, height = 0;
     struct error err;
+    int place[3];
 
-    if (!machine_pointer_absolute(s->machine) || !steps_pointer(text, place, &err))
+    if ((step->kind == STEP_POINTER && !machine_pointer_absolute(s->machine)) || !steps_pointer(step, place, &err))
         return false;
     machine_lock(s->machine);
     if (d->size)
         d->size(d->chip, &width, &height);
     machine_unlock(s->machine);
-    typist_live(&s->typist, (struct live_event){ LIVE_AT, .x = scaled(place[0], width), .y = scaled(place[1], height),
-                                                 .buttons = place[2] });
+    typist_live(&s->typist, step->kind == STEP_MOVE ?
+                (struct live_event){ LIVE_MOVE, .x = place[0], .y = place[1], .buttons = (unsigned)place[2] } :
+                (struct live_event){ LIVE_AT, .x = scaled((unsigned)place[0], width), .y = scaled((unsigned)place[1], height),
+                                     .buttons = (unsigned)place[2] });
     return true;
 }
 
@@ -72,8 +77,8 @@ static bool step_try(struct session *s, const struct step *step)
         return serial_has(&s->serial, step->text) || screen_has(s->machine, step->text);
     if (typist_busy(&s->typist))
         return false;
-    if (step->kind == STEP_POINTER)
-        return point(s, step->text);
+    if (step->kind == STEP_POINTER || step->kind == STEP_MOVE)
+        return point(s, step);
     if (s->step_started)
         return true;
     if (step->kind == STEP_TYPE ? keys_from_text(&script, step->text, &err) : keys_from_name(&script, step->text, &err))

@@ -53,6 +53,7 @@ static void lpt_interrupt(struct pc87332_lpt *l)
     l->requested = false;
     pc87332_lpt_update_irq(l);
     l->requested = true;
+    pc87332_lpt_update_irq(l);
 }
 
 static void lpt_acknowledge(void *chip)
@@ -60,7 +61,6 @@ static void lpt_acknowledge(void *chip)
     struct pc87332_lpt *l = chip;
     if (l->dcr & DCR_IRQ)
         lpt_interrupt(l);
-    pc87332_lpt_update_irq(l);
 }
 
 /* --- the far end ---------------------------------------------------------------------------------------------- */
@@ -74,11 +74,10 @@ static void lpt_strobe(struct pc87332_lpt *l)
 {
     if (!l->end || !l->end->write)
         return;
-    l->busy = !lpt_send(l, l->data);
-    if (l->busy)
-        return;
-    l->acknowledged = true;
-    lpt_acknowledge(l);
+    l->acknowledged = lpt_send(l, l->data);
+    l->busy = !l->acknowledged;
+    if (l->acknowledged)
+        lpt_acknowledge(l);
 }
 
 static void lpt_tell(struct pc87332_lpt *l)
@@ -111,7 +110,6 @@ static void lpt_drained(void *chip)
     if (l->busy)
         lpt_strobe(l);
     lpt_drain(l);
-    pc87332_lpt_update_irq(l);
 }
 
 static uint8_t lpt_status(struct pc87332_lpt *l)
@@ -125,13 +123,6 @@ static uint8_t lpt_status(struct pc87332_lpt *l)
     uint8_t value = (uint8_t)((lines & 0xf8) | DSR_UNUSED | (l->timeout ? DSR_TIMEOUT : 0));
     l->timeout = false;                         /* reading clears it [PC87332, DSR bit 0] */
     return value;
-}
-
-static uint8_t lpt_lines_in(struct pc87332_lpt *l)
-{
-    if (l->end && l->end->data)
-        return l->end->data(l->end->backend);
-    return lpt_reverse(l) ? 0xff : l->data;
 }
 
 /* --- registers ------------------------------------------------------------------------------------------------ */
@@ -154,7 +145,9 @@ static uint64_t lpt_read(void *chip, uint64_t offset, unsigned size)
     uint8_t value = 0xff;
     (void)size;
     switch (offset) {
-    case DATA: value = lpt_lines_in(l); break;
+    case DATA:
+        value = l->end && l->end->data ? l->end->data(l->end->backend) : lpt_reverse(l) ? 0xff : l->data;
+        break;
     case DSR: value = lpt_status(l); break;
     case DCR: value = l->dcr | DCR_UNUSED; break;
     default: lpt_epp(l, (unsigned)offset, true, &value); break;
@@ -195,57 +188,36 @@ static void lpt_write(void *chip, uint64_t offset, unsigned size, uint64_t v)
     pc87332_lpt_update_irq(l);
 }
 
-static uint8_t lpt_read_fifo(struct pc87332_lpt *l)
+static uint64_t ecp_read(void *chip, uint64_t offset, unsigned size)
 {
+    static const uint8_t irq_codes[16] = { [7] = 1, [9] = 2, [10] = 3, [11] = 4, [14] = 5, [15] = 6, [5] = 7 };
+    struct pc87332_lpt *l = chip;
+    uint8_t value = 0xff;
+    (void)size;
+    if (offset == ECR)
+        return l->ecr | (l->fifo.count ? 0u : ECR_EMPTY) | (fifo_full(&l->fifo) ? ECR_FULL : 0u);
     if (lpt_mode(l) == MODE_CONFIG)
-        return CNFGA_VALUE;
-    uint8_t value = lpt_mode(l) == MODE_TEST && l->fifo.count ? fifo_pop(&l->fifo) : 0xff;
+        return offset == CNFGB ? (l->requested ? 0x40u : 0u) | (unsigned)irq_codes[l->irq_number & 15] << 3 : CNFGA_VALUE;
+    if (lpt_mode(l) == MODE_TEST && l->fifo.count)
+        value = fifo_pop(&l->fifo);
     lpt_service(l);
     return value;
 }
 
-static uint8_t lpt_cnfgb(const struct pc87332_lpt *l)
-{
-    static const uint8_t codes[16] = { [7] = 1, [9] = 2, [10] = 3, [11] = 4, [14] = 5, [15] = 6, [5] = 7 };
-    return (uint8_t)((l->requested ? 0x40 : 0) | codes[l->irq_number & 15] << 3);
-}
-
-static uint64_t ecp_read(void *chip, uint64_t offset, unsigned size)
-{
-    struct pc87332_lpt *l = chip;
-    uint8_t value = 0xff;
-    (void)size;
-    if (offset == ECP_FIFO)
-        value = lpt_read_fifo(l);
-    else if (offset == CNFGB && lpt_mode(l) == MODE_CONFIG)
-        value = lpt_cnfgb(l);
-    else if (offset == ECR)
-        value = (uint8_t)(l->ecr | (l->fifo.count ? 0 : ECR_EMPTY) | (fifo_full(&l->fifo) ? ECR_FULL : 0));
-    pc87332_lpt_update_irq(l);
-    return value;
-}
-
 /* Modes 0 and 1 empty the FIFO [ECP, 3.7]. */
-static void lpt_write_ecr(struct pc87332_lpt *l, uint8_t value)
-{
-    l->ecr = (uint8_t)(value & ~(ECR_EMPTY | ECR_FULL));
-    if (lpt_mode(l) <= MODE_PS2)
-        fifo_clear(&l->fifo);
-    lpt_tell(l);
-    lpt_drain(l);
-}
-
 static void ecp_write(void *chip, uint64_t offset, unsigned size, uint64_t value)
 {
     struct pc87332_lpt *l = chip;
     unsigned mode = lpt_mode(l);
     (void)size;
-    if (offset == ECR) {
-        lpt_write_ecr(l, (uint8_t)value);
-    } else if (offset == ECP_FIFO && (mode == MODE_FIFO || mode == MODE_ECP || mode == MODE_TEST)) {
+    if (offset == ECR)
+        l->ecr = (uint8_t)(value & ~(uint64_t)(ECR_EMPTY | ECR_FULL));
+    else if (offset == ECP_FIFO && (mode == MODE_FIFO || mode == MODE_ECP || mode == MODE_TEST))
         fifo_push(&l->fifo, (uint8_t)value);
-        lpt_drain(l);
-    }
+    if (lpt_mode(l) <= MODE_PS2)
+        fifo_clear(&l->fifo);
+    lpt_tell(l);
+    lpt_drain(l);
     pc87332_lpt_update_irq(l);
 }
 

@@ -47,9 +47,9 @@ static void serial_mouse_update_irq(struct serial_mouse *m)
     }
 }
 
-static int mouse_take(int64_t *from, int least, int most)
+static int mouse_take(int64_t *from)
 {
-    int64_t n = MAX(least, MIN(most, *from));
+    int64_t n = MAX(-127, MIN(127, *from));
     *from -= n;
     return (int)n;
 }
@@ -61,11 +61,11 @@ static void mouse_packet(struct serial_mouse *m)
     if (m->which == KIND_SYSTEMS) {             /* buttons are active low: 1 0 0 0 0 L M R; dy grows upwards */
         fifo_push(&m->queue, (uint8_t)(0x80 | (b & BUTTON_LEFT ? 0 : 4) | (b & BUTTON_MIDDLE ? 0 : 2) | (b & BUTTON_RIGHT ? 0 : 1)));
         for (unsigned n = 0; n < 2; n++) {
-            fifo_push(&m->queue, (uint8_t)mouse_take(&m->dx, -128, 127));
-            fifo_push(&m->queue, (uint8_t)-mouse_take(&m->dy, -127, 128));
+            fifo_push(&m->queue, (uint8_t)mouse_take(&m->dx));
+            fifo_push(&m->queue, (uint8_t)-mouse_take(&m->dy));
         }
     } else {
-        unsigned x = (unsigned)mouse_take(&m->dx, -128, 127), y = (unsigned)mouse_take(&m->dy, -128, 127);
+        unsigned x = (unsigned)mouse_take(&m->dx), y = (unsigned)mouse_take(&m->dy);
         fifo_push(&m->queue, (uint8_t)(0x40 | (b & BUTTON_LEFT) << 5 | (b & BUTTON_RIGHT) << 3 | (y >> 4 & 12) | (x >> 6 & 3)));
         fifo_push(&m->queue, x & 0x3f);
         fifo_push(&m->queue, y & 0x3f);

@@ -10,7 +10,8 @@
  * makes the driver look. Other motion goes to the mouse as before.
  *
  * References: [VMBACKDOOR], [VMMOUSE]
- * Not modelled: the message channel (RPCI, drag and drop), the high-bandwidth port 5659h, SVGA and device commands. */
+ * Not modelled: the pixel position (commands 4 and 5), the message channel (RPCI, drag and drop), the high-bandwidth port 5659h,
+ * SVGA and device commands. */
 #include "core/machine.h"
 #include "devices/vmport.h"
 #include <errno.h>
@@ -18,7 +19,7 @@
 
 enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 enum { PORT = 0x5658, MAGIC = 0x564d5868, VERSION = 6, PRODUCT = 2 };
-enum { GET_MHZ = 1, GET_POINTER = 4, GET_CLIP_LENGTH = 6, GET_CLIP = 7, SET_CLIP_LENGTH = 8, SET_CLIP = 9, GET_VERSION = 10,
+enum { GET_MHZ = 1, GET_CLIP_LENGTH = 6, GET_CLIP = 7, SET_CLIP_LENGTH = 8, SET_CLIP = 9, GET_VERSION = 10,
        GET_MEMORY = 20, GET_TIME = 23, POINTER_DATA = 39, POINTER_STATUS = 40, POINTER_COMMAND = 41, GET_HZ = 45,
        GET_TIME_FULL = 46, POINTER_RESTRICT = 86 };
 enum { ENABLE = 0x45414552, DISABLE = 0xf5, RELATIVE = 0x4c455252, ABSOLUTE = 0x53424152, MOUSE_ID = 0x3442554a,
@@ -35,7 +36,6 @@ struct vmport {
     struct device *mouse;
     struct pointer below;                       /* the mouse that was there before */
     bool on, absolute;
-    uint16_t x, y;
     uint32_t count, queue[WORDS];               /* the oldest first */
     char *clip;                                 /* a copy on its way; not saved: the guest asks again */
     uint32_t clip_length, clip_at;
@@ -59,10 +59,7 @@ static void pointer_event(struct vmport *v, uint32_t flags, uint32_t x, uint32_t
 
 static void pointer_at(void *chip, uint16_t x, uint16_t y, int dz, unsigned buttons)
 {
-    struct vmport *v = chip;
-    v->x = x;
-    v->y = y;
-    pointer_event(v, 0, x, y, dz, buttons);
+    pointer_event(chip, 0, x, y, dz, buttons);
 }
 
 static void pointer_move(void *chip, int dx, int dy, int dz, unsigned buttons)
@@ -119,15 +116,6 @@ static uint32_t pointer_data(struct vmport *v, uint32_t wanted)
     v->count -= wanted;
     memmove(v->queue, v->queue + wanted, v->count * sizeof(*v->queue));
     return first;
-}
-
-static uint32_t pointer_place(const struct vmport *v)
-{
-    const struct display *d = &v->dev.machine->display;
-    unsigned w = 0, h = 0;
-    if (d->size)
-        d->size(d->chip, &w, &h);
-    return ((uint32_t)v->x * w >> 16) << 16 | ((uint32_t)v->y * h >> 16);
 }
 
 /* --- clipboard and time --------------------------------------------------------------------------------------- */
@@ -196,7 +184,6 @@ static uint32_t vmport_command(struct vmport *v)
     int64_t time;
     switch (r[ECX] & 0xffff) {
     case GET_MHZ: return (uint32_t)(v->hz / 1000000);
-    case GET_POINTER: return pointer_place(v);
     case GET_CLIP_LENGTH: return clip_length(v);
     case GET_CLIP: return clip_piece(v);
     case SET_CLIP_LENGTH: clip_start(v, r[EBX]); return 0;
@@ -225,10 +212,7 @@ static uint64_t vmport_read(void *chip, uint64_t offset, unsigned size)
     return vmport_command(v);
 }
 
-static void vmport_write(void *chip, uint64_t offset, unsigned size, uint64_t value)
-{
-    (void)chip, (void)offset, (void)size, (void)value;
-}
+static void vmport_write(void *chip, uint64_t offset, unsigned size, uint64_t value) { (void)chip, (void)offset, (void)size, (void)value; }
 
 static const struct io_ops vmport_io = { vmport_read, vmport_write, IO_8 | IO_16 | IO_32 };
 
@@ -261,7 +245,6 @@ static void vmport_reset(struct device *dev, enum reset_kind kind)
         return;
     v->on = v->absolute = false;
     v->count = 0;
-    v->x = v->y = 0;
     memset(v->queue, 0, sizeof(v->queue));
     clip_drop(v);
     vmport_update_irq(v);
@@ -280,7 +263,7 @@ static bool vmport_restored(struct device *dev, unsigned version, struct error *
 static void vmport_free(struct device *dev) { clip_drop(container_of(dev, struct vmport, dev)); }
 
 static const struct state_field vmport_state[] = {
-    FIELD(struct vmport, on), FIELD(struct vmport, absolute), FIELD(struct vmport, x), FIELD(struct vmport, y),
+    FIELD(struct vmport, on), FIELD(struct vmport, absolute),
     FIELD(struct vmport, count), FIELD_ARRAY(struct vmport, queue), END
 };
 static const struct property vmport_properties[] = {

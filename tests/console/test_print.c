@@ -212,9 +212,12 @@ Test(printer, jobs_become_files, .timeout = 120)
     bench_step(b, 11 * NS_PER_S);
     out_text(b, "%!PS\n/Courier findfont 12 scalefont setfont 72 72 moveto (third) show showpage\n\x04");
     out_text(b, "\x1b" "E\x1b&l0O\x1b(s10Hfourth\f");
-    bench_free(b);                              /* waits for the work to be done */
+    bench_step(b, 3 * NS_PER_S);                /* a form feed was the last */
+    out_text(b, "%!PS a job that never ends\n{} loop\n\x04");
+    bench_free(b);                              /* waits for the work to be done, but not for ever */
     bool gs = !system("command -v gs >/dev/null"), pcl = !system("command -v gpcl6 >/dev/null");
     cr_assert_eq(files(".pdf", path), 2u + gs + pcl);
+    cr_assert_eq(files(".ps", path), 1, "kept");
     cr_assert_eq(files(".pcl", path), pcl ? 0 : 1);
     if (!pcl) {
         FILE *f = fopen(path, "r");

@@ -209,6 +209,16 @@ linux_pointer() {
         --type '/ports pointer 720 400\n' --until 'POINTER READY' --pointer 321,123 --until 'PORTS AT 321,123' --pointer 719,399,1 \
         --until 'BUTTON 0 down' --until 'PORTS AT 719,399' --pointer 1,1 --until 'BUTTON 0 up' --until 'PORTS AT 1,1' --for 110
 }
+# Three kinds of serial mouse at Linux's sermouse; "moved" counts from 1000.
+linux_sermouse() {
+    prepare ports
+    for kind in microsoft:3 logitech:4 mousesystems:1; do
+        boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-ports.gz --append 'console=tty0 quiet' --set serial2.to=mouse:${kind%:*} \
+            --until 'SHELL READY' --type "/ports mouse /dev/ttyS1 ${kind#*:} &\\n" --type 'sleep 1; /ports pointer 720 400\n' --until 'POINTER READY' \
+            --move 30,-7 --until 'PORTS MOVED 1030,993' --move 300,200,1 --until 'BUTTON 0 down' --until 'PORTS MOVED 1330,1193' \
+            --move 0,0,2 --until 'BUTTON 1 down' --for 110
+    done
+}
 # DOS prints by COPY, and sends by COPY to COM2.
 freedos_ports() {
     need $corpus/freedos/freedos-boot-1440.img

@@ -1,11 +1,13 @@
 /* What the guest cases of the ports run inside Linux, static and without a libc:
  *   ports modem TTY         a loopback plug: every modem line, breaks and their counters, data at three rates
  *   ports pair TTY TTY      two ends of one line: a file's worth each way
- *   ports pointer W H       prints where an absolute pointer is, in pixels of a screen of that size
+ *   ports pointer W H       prints where an absolute pointer is, in pixels of a screen of that size, and how others move
+ *   ports mouse TTY TYPE    makes a serial mouse of that type of serio's an input device, for as long as it runs
  * gcc -m32 -static -nostdlib -ffreestanding -I /usr/include/x86_64-linux-gnu */
 #include <asm/termios.h>
 #include <linux/input-event-codes.h>
 #include <linux/serial.h>
+#include <linux/serio.h>
 
 enum { SYS_EXIT = 1, SYS_READ = 3, SYS_WRITE = 4, SYS_OPEN = 5, SYS_IOCTL = 54, SYS_POLL = 168, SYS_NANOSLEEP = 162, O_RDWR = 2, O_NOCTTY = 0400,
        O_NONBLOCK = 04000 };
@@ -128,6 +130,7 @@ static void pointer(unsigned width, unsigned height)
     struct input_event e[16];
     struct poll fds[8];
     unsigned count = 0, x = 0, y = 0;
+    int dx = 0, dy = 0;
     char path[] = "/dev/input/event0";
     for (; count < 8; count++) {
         path[16] = (char)('0' + count);
@@ -144,8 +147,13 @@ static void pointer(unsigned width, unsigned height)
             for (unsigned i = 0; n > 0 && i < (unsigned)n / sizeof(*e); i++) {
                 if (e[i].type == EV_ABS)
                     *(e[i].code == ABS_X ? &x : &y) = (unsigned)e[i].value;
+                if (e[i].type == EV_REL)
+                    *(e[i].code == REL_X ? &dx : &dy) += e[i].value;
                 if (e[i].type == EV_KEY && e[i].code >= BTN_LEFT && e[i].code <= BTN_MIDDLE) {
                     say("PORTS BUTTON "); number(e[i].code - BTN_LEFT); say(e[i].value ? " down\n" : " up\n");
+                }
+                if (e[i].type == EV_SYN && (dx || dy)) {
+                    say("PORTS MOVED "); number((unsigned)(dx + 1000)); say(","); number((unsigned)(dy + 1000)); say("\n");
                 }
                 if (e[i].type == EV_SYN && (x || y)) {
                     say("PORTS AT "); number(x * width / 65536); say(","); number(y * height / 65536); say("\n");
@@ -153,6 +161,20 @@ static void pointer(unsigned width, unsigned height)
             }
         }
     }
+}
+
+static void mouse(const char *path, unsigned long type)
+{
+    int fd = tty(path, 1200, type == SERIO_MSC ? CSTOPB : 0), discipline = 2;   /* N_MOUSE */
+    struct termios2 t;
+    char byte;
+    call(SYS_IOCTL, fd, TCGETS2, (long)&t);
+    if (type != SERIO_MSC)
+        t.c_cflag = (t.c_cflag & ~(unsigned)CSIZE) | CS7;
+    call(SYS_IOCTL, fd, TCSETS2, (long)&t);
+    if (call(SYS_IOCTL, fd, TIOCSETD, (long)&discipline) < 0 || call(SYS_IOCTL, fd, SPIOCSTYPE, (long)&type) < 0)
+        fail("no line discipline", 0, 0);
+    call(SYS_READ, fd, (long)&byte, 1);
 }
 
 static int same(const char *a, const char *b) { while (*a && *a == *b) a++, b++; return *a == *b; }
@@ -163,6 +185,8 @@ __attribute__((used)) static void begin(long *stack)
         modem(argv[2]);
     else if (stack[0] > 3 && same(argv[1], "pair"))
         pair(argv[2], argv[3]);
+    else if (stack[0] > 3 && same(argv[1], "mouse"))
+        mouse(argv[2], parse(argv[3]));
     else if (stack[0] > 3 && same(argv[1], "pointer"))
         pointer(parse(argv[2]), parse(argv[3]));
     call(SYS_EXIT, 0, 0, 0);

@@ -33,12 +33,12 @@ for what; do
         } ;;
     ports)
         kernel linux-image-686 686
-        [ -e "$guests/initrd-ports.gz" ] && [ -z "$(find tests/guests/ports.c tests/guests/init -newer "$guests/initrd-ports.gz")" ] || {
+        [ -e "$guests/initrd-ports.gz" ] && [ -z "$(find tests/guests/ports.c tests/guests/init tests/guests/prepare.sh -newer "$guests/initrd-ports.gz")" ] || {
             mkdir -p "$guests/ports-work"
             gcc -m32 -O1 -static -nostdlib -ffreestanding -fno-pic -fno-stack-protector -fno-builtin -fno-asynchronous-unwind-tables \
                 -I /usr/include/x86_64-linux-gnu -o "$guests/ports-work/ports" tests/guests/ports.c
             EXTRA=$guests/ports-work/ports scripts/initrd.sh "$guests/initrd-ports.gz.new" "$guests/debs/busybox-static_"*.deb \
-                "$guests/tree-686" tests/guests/init parport_pc lp psmouse evdev
+                "$guests/tree-686" tests/guests/init parport_pc lp psmouse evdev serport sermouse
             mv "$guests/initrd-ports.gz.new" "$guests/initrd-ports.gz"
         } ;;
     memtest)
