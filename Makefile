@@ -138,6 +138,7 @@ bench: deps
 	$(Q)O=$(BUILD) tests/bench/disk.sh
 	$(Q)O=$(BUILD) tests/bench/dos.sh
 	$(Q)O=$(BUILD) tests/bench/boot.sh
+	$(Q)O=$(BUILD) tests/bench/net.sh
 
 deps:
 	$(Q)scripts/deps.sh

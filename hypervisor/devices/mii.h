@@ -1,5 +1,5 @@
 /* The registers of a twisted-pair transceiver behind a card's MII: full auto-negotiation with a partner that can do 100 Mbit/s full
- * duplex, done at once. References: [802.3] 22.2.4 (registers 0 to 6). Not modelled: latching of link loss, isolation, loopback. */
+ * duplex, done at once; and the two wires to it. References: [802.3] 22.2.4 (registers 0 to 6). Not modelled: latching of link loss, isolation, loopback. */
 #ifndef DEVICES_MII_H
 #define DEVICES_MII_H
 #include "core/state.h"
@@ -38,5 +38,41 @@ static inline void mii_write(struct mii *p, unsigned reg, uint16_t value)
         p->bmcr = value & BMCR_KEPT;
     else if (reg == ANAR)
         p->anar = value & ANAR_KEPT;
+}
+
+/* The serial form of it: MDC, and data one way at a time [802.3, 22.2.4.5]. A frame: start 01, 10 to read or 01 to write, five bits of
+ * transceiver, five of register, two to turn round, sixteen of data. */
+struct mdio { bool clock, out; uint8_t bits; uint32_t shift; uint16_t data; };
+enum mdio_event { MDIO_NOTHING, MDIO_READ, MDIO_WRITE };        /* READ: the chip puts the register into `data` */
+#define MDIO_STATE(T, m) FIELD(T, m.clock), FIELD(T, m.out), FIELD(T, m.bits), FIELD(T, m.shift), FIELD(T, m.data)
+
+static inline enum mdio_event mdio_pins(struct mdio *m, bool clock, bool in, unsigned *phy, unsigned *reg)
+{
+    bool rises = clock && !m->clock;
+    m->clock = clock;
+    if (!rises)
+        return MDIO_NOTHING;
+    if (!m->bits) {                             /* the preamble's ones */
+        m->bits = !in;
+        m->shift = 0;
+        m->out = true;
+        return MDIO_NOTHING;
+    }
+    m->shift = m->shift << 1 | in;
+    m->bits++;
+    if (m->bits == 2 && !in)
+        m->bits = 0;
+    bool reads = m->bits >= 14 && (m->shift >> (m->bits - 14 + 10) & 3) == 2;
+    if (m->bits >= 14) {
+        *phy = m->shift >> (m->bits - 14 + 5) & 31;
+        *reg = m->shift >> (m->bits - 14) & 31;
+    }
+    if (reads && m->bits >= 15)
+        m->out = m->bits > 15 && m->bits < 32 ? m->data >> (31 - m->bits) & 1 : m->bits > 15;
+    if (m->bits < 32)
+        return reads && m->bits == 14 ? MDIO_READ : MDIO_NOTHING;
+    m->bits = 0;
+    m->data = reads ? m->data : (uint16_t)m->shift;
+    return reads ? MDIO_NOTHING : MDIO_WRITE;
 }
 #endif

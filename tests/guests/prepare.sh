@@ -41,6 +41,11 @@ for what; do
                 "$guests/tree-686" tests/guests/init parport_pc lp psmouse evdev serport sermouse
             mv "$guests/initrd-ports.gz.new" "$guests/initrd-ports.gz"
         } ;;
+    net)
+        # the cards' drivers; made again when its script has changed
+        [ -e "$guests/initrd-net.gz" ] && [ -z "$(find tests/guests/net-init -newer "$guests/initrd-net.gz")" ] ||
+            scripts/initrd.sh "$guests/initrd-net.gz" "$guests/debs/busybox-static_"*.deb "$guests/tree-686" tests/guests/net-init \
+                pcnet32 ne ne2k-pci 8139too tulip e1000 ;;
     memtest)
         [ -e "$guests/memtest" ] || {
             scripts/i386.sh fetch "$guests/debs" memtest86+
