@@ -91,6 +91,7 @@ ca:12345:ctrlaltdel:/sbin/shutdown -t1 -h now
 2:23:respawn:/sbin/agetty tty2 38400 linux
 T0:23:respawn:/sbin/agetty -L ttyS0 9600 vt100
 EOF
+dpkg-deb --fsys-tarfile "$work"/loose/busybox-static_*.deb | tar -xO ./bin/busybox >"$work/busybox"
 cat >"$root/etc/init.d/boot" <<'EOF'
 #!/bin/sh
 PATH=/sbin:/usr/sbin:/bin:/usr/bin
@@ -102,8 +103,10 @@ hostname -F /etc/hostname
 ifconfig lo 127.0.0.1 up
 modprobe button 2>/dev/null && modprobe evdev 2>/dev/null && acpid
 modprobe pcnet32 2>/dev/null && ifconfig eth0 192.168.1.17 netmask 255.255.255.0 2>/dev/null && route add default gw 192.168.1.1
+mkdir -p /dev/pts; mount -n -t devpts devpts /dev/pts 2>/dev/null && telnetd -l /bin/login
 exit 0
 EOF
+install -D -m 755 "$work/busybox" "$root/usr/sbin/telnetd"
 cat >"$root/etc/init.d/down" <<'EOF'
 #!/bin/sh
 PATH=/sbin:/usr/sbin:/bin:/usr/bin

@@ -139,7 +139,13 @@ static bool pcnet_ready(void *chip)
 {
     struct am79c970a *p = chip;
     struct descriptor d;
-    return !receiving(p) || !descriptor_read(p, true, &d) || d.flags & D_OWN;
+    if (!receiving(p) || !descriptor_read(p, true, &d) || d.flags & D_OWN)
+        return true;
+    if (!(p->csr[CSR_0] & RINT)) {
+        p->csr[CSR_0] |= RINT;
+        am79c970a_update_irq(p);
+    }
+    return false;
 }
 
 /* Over as many buffers as it takes; the last one says how long the frame was, with its FCS. */

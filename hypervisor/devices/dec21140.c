@@ -27,7 +27,7 @@ enum { D_LS = 1 << 8, D_FS = 1 << 9, D_MF = 1 << 10, D_DE = 1 << 14, D_ES = 1 <<
        D_END = 1 << 25, D_CHAIN = 1 << 24, T_FT0 = 1 << 22, T_SET = 1 << 27, T_FT1 = 1 << 28, T_FS = 1 << 29, T_LS = 1 << 30 };
 #define OWN 0x80000000u
 #define T_IC 0x80000000u
-enum { PHY = 1, SETUP = 192, BURST = 256, PIECES = 128 };
+enum { PHY = 1, SETUP = 192, BURST = 256, BURST_NS = 20000, PIECES = 128 };
 #define POLL_NS 1600000ll
 #define GP_TIMER_NS 81920ll                     /* a tick, at 100 Mbit/s [21140A, 3.2.2.11] */
 
@@ -114,7 +114,14 @@ static bool dec_ready(void *chip)
 {
     struct dec21140 *d = chip;
     struct descriptor e;
-    return !(d->csr[OPERATION] & SR) || !descriptor_read(d, d->rx, &e) || e.word[0] & OWN;
+    if (!(d->csr[OPERATION] & SR) || !descriptor_read(d, d->rx, &e) || e.word[0] & OWN)
+        return true;
+    if (!(d->csr[CSR_STATUS] & RU)) {
+        d->csr[CSR_STATUS] |= RU;
+        state_set(d, RS_SHIFT, RS_SUSPENDED);
+        dec21140_update_irq(d);
+    }
+    return false;
 }
 
 static uint32_t store(struct dec21140 *d, const struct descriptor *e, const uint8_t *bytes, uint32_t length)
@@ -218,7 +225,7 @@ static void transmit(struct dec21140 *d)
             return;
         }
         if (done == BURST) {
-            timer_at(clock, &d->more, clock_now(clock));
+            timer_at(clock, &d->more, clock_now(clock) + BURST_NS);
             return;
         }
         part_out(d, &e);

@@ -56,10 +56,18 @@ static bool burst_over(const struct dp8390 *d)
 
 static bool dp8390_ready(void *chip)
 {
-    const struct dp8390 *d = chip;
+    struct dp8390 *d = chip;
     if (listening(d) && !burst_over(d) && (d->looks || d->burst >= BURST))
         return false;
-    return !listening(d) || pages_free(d) > PAGES_MOST || d->pstop - d->pstart <= PAGES_MOST;
+    if (!listening(d) || pages_free(d) > PAGES_MOST || d->pstop - d->pstart <= PAGES_MOST)
+        return true;
+    if (!(d->isr & PRX)) {
+        d->isr |= PRX;
+        d->looks = 0;
+        d->burst_at = clock_now(d->clock);
+        dp8390_update_irq(d);
+    }
+    return false;
 }
 
 static bool accepts(const struct dp8390 *d, const uint8_t *frame)

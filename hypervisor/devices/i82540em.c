@@ -28,7 +28,7 @@ enum { RCTL_EN = 1 << 1, UPE = 1 << 3, MPE = 1 << 4, BAM = 1 << 15, BSEX = 1 << 
 enum { CMD_EOP = 1 << 0, CMD_IC_TSE = 1 << 2, CMD_RS = 1 << 3, CMD_DEXT = 1 << 5, TUCMD_TCP = 1 << 0, TUCMD_IP = 1 << 1,
        IXSM = 1 << 0, TXSM = 1 << 1 };
 enum { RX_DD = 1 << 0, RX_EOP = 1 << 1, RX_IXSM = 1 << 2, RX_TCPCS = 1 << 5, RX_IPCS = 1 << 6, RX_TCPE = 1 << 5, RX_IPE = 1 << 6 };
-enum { PHY = 1, GIGABIT_CONTROL = 9, GIGABIT_STATUS, EXTENDED_STATUS = 15, PHY_SPECIFIC = 17, BURST = 256, DESCRIPTOR = 16,
+enum { PHY = 1, GIGABIT_CONTROL = 9, GIGABIT_STATUS, EXTENDED_STATUS = 15, PHY_SPECIFIC = 17, BURST = 256, BURST_NS = 20000, DESCRIPTOR = 16,
        HEADER_MOST = 256, PACKET_MOST = 65536 + HEADER_MOST };
 
 /* Registers that only keep what was written, and what they are after a reset. */
@@ -154,7 +154,13 @@ static uint32_t receive_free(struct i82540em *p)
 static bool em_ready(void *chip)
 {
     struct i82540em *p = chip;
-    return !(*reg(p, RCTL) & RCTL_EN) || receive_free(p) * buffer_size(p) >= NET_FRAME_TAGGED + 4;
+    if (!(*reg(p, RCTL) & RCTL_EN) || receive_free(p) * buffer_size(p) >= NET_FRAME_TAGGED + 4)
+        return true;
+    if (ring_count(p, RDLEN) && !(p->icr & RXT0)) {
+        p->icr |= RXT0;
+        i82540em_update_irq(p);
+    }
+    return false;
 }
 
 static bool accepts(struct i82540em *p, const uint8_t *frame)
@@ -342,7 +348,7 @@ static void transmit(struct i82540em *p)
     if (*head == tail)
         p->icr |= TXQE;
     else if (first)
-        timer_at(&p->dev.machine->clock, &p->more, clock_now(&p->dev.machine->clock));
+        timer_at(&p->dev.machine->clock, &p->more, clock_now(&p->dev.machine->clock) + BURST_NS);
 }
 
 static void transmit_more(void *chip)

@@ -59,8 +59,14 @@ static uint32_t ring_used(const struct rtl8139 *r)
 
 static bool rtl_ready(void *chip)
 {
-    const struct rtl8139 *r = chip;
-    return !(r->cr & RE) || ring_size(r) - ring_used(r) > NET_FRAME_TAGGED + 4 + RX_HEADER + 4;
+    struct rtl8139 *r = chip;
+    if (!(r->cr & RE) || ring_size(r) - ring_used(r) > NET_FRAME_TAGGED + 4 + RX_HEADER + 4)
+        return true;
+    if (!(r->isr & ROK)) {
+        r->isr |= ROK;
+        rtl8139_update_irq(r);
+    }
+    return false;
 }
 
 static uint32_t filter(const struct rtl8139 *r, const uint8_t *frame)

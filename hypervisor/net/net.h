@@ -13,7 +13,9 @@ struct net;
 struct net_port {
     struct net *net;                            /* what the cable leads to; NULL: it is not plugged in, and there is no link */
     void *chip;                                 /* the rest is filled by the card */
-    bool (*ready)(void *chip);                  /* has it room for a frame? (a card that is off is ready, and drops it) */
+    /* Has it room for the frame that is there? (A card that is off is ready, and drops it.) A card without room tells its driver again
+     * that there is something to be taken, unless that is being told: a driver that cleared the cause may have left frames behind. */
+    bool (*ready)(void *chip);
     void (*receive)(void *chip, const uint8_t *frame, size_t length);       /* NET_FRAME_MIN to NET_FRAME_TAGGED bytes */
 };
 static inline bool net_link(const struct net_port *p) { return p->net != NULL; }

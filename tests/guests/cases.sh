@@ -229,4 +229,67 @@ freedos_ports() {
     mtype -i $corpus/freedos/freedos-boot-1440.img ::README.TXT | tr -d '\r' | sed 's/ *$//' >$work/readme.txt
     pdftotext -layout $work/dos-lpt/print1-*.pdf - | tr -d '\f' | sed 's/ *$//' | diff -B $work/readme.txt -
     mtype -i $corpus/freedos/freedos-boot-1440.img ::README.TXT | cmp - $work/com2.txt
+# The real driver of a card: ping, 20 MB from the host and 20 MB to it, with their SHA-256.   card module [option...]
+net_card() {
+    card=$1 nic=$2
+    shift 2
+    prepare kernel-686 net
+    port=$((20000 + $$ % 20000))
+    python3 $here/peer.py $port 20 >$work/net-sum.txt &
+    peer=$!
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-net.gz --serial $work/net.txt --set net.card=$card --set net.mode=nat "$@" \
+        --append "console=ttyS0 quiet nic=$nic ip=10.0.2.15 gw=10.0.2.2 port=$port" --until 'NET END' --for 220 || bad=1
+    kill $peer
+    cat $work/net.txt
+    grep "DRIVER $nic 02:48:4f" $work/net.txt
+    grep '3 packets transmitted, 3 packets received' $work/net.txt
+    grep "GET $(cat $work/net-sum.txt)" $work/net.txt
+    grep "PUT $(cat $work/net-sum.txt)" $work/net.txt
+    [ -z "${bad:-}" ]
+}
+net_pcnet() { net_card pcnet pcnet32; }
+net_pcnet_fast() { net_card pcnet-fast pcnet32; }
+net_ne2000() { net_card ne2000 ne; }
+net_rtl8029() { net_card rtl8029 ne2k-pci; }
+net_rtl8139() { net_card rtl8139 8139too --set net.capture=$work/net.pcap; file $work/net.pcap | grep 'pcap capture'; }
+net_dec21140() { net_card dec21140 tulip; }
+net_e1000() { net_card e1000 e1000; }
+net_i82543gc() { net_card i82543gc e1000; }
+
+# Two guests with different cards on a private link, no daemon: ping, 20 MB with SHA-256.
+net_private() {
+    prepare kernel-686 net
+    linux="--kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-net.gz --memory 96M"
+    "$holdover" boot --headless $linux --serial $work/server.txt --set net.card=pcnet --set 'net.mode=private tests' --set net.mac=02:48:4f:00:00:01 \
+        --append 'console=ttyS0 quiet role=server ip=10.1.0.1' --for 220 >$work/server-run.txt 2>&1 &
+    server=$!
+    for try in $(seq 150); do
+        grep -aq 'SERVER READY' $work/server.txt 2>/dev/null && break
+        sleep 1
+    done
+    boot $linux --serial $work/client.txt --set net.card=rtl8139 --set net.mode=private:tests --set net.mac=02:48:4f:00:00:02 \
+        --append 'console=ttyS0 quiet role=client ip=10.1.0.2 peer=10.1.0.1' --until 'NET END' --for 150 || bad=1
+    kill $server
+    wait $server || true
+    cat $work/server.txt $work/client.txt
+    sum=$(sed -n 's/.*SUM \([0-9a-f]*\).*/\1/p' $work/server.txt)
+    [ ${#sum} = 64 ]
+    grep '3 packets transmitted, 3 packets received' $work/client.txt
+    grep "GET $sum" $work/client.txt
+    [ -z "${bad:-}" ]
+}
+
+# The imported server keeps its address 192.168.1.17 behind 192.168.1.1; its telnet answers on a port of the host.
+payroll_net() {
+    prepare disk
+    $holdover import $O/guests/payroll.raw --name payroll-net
+    cat $HOLDOVER_HOME/payroll-net/guest.profile
+    port=$((20000 + $$ % 20000))
+    $holdover run payroll-net --headless --set net.mode=nat --set net.forward=tcp:$port:23 --for 600 &
+    run=$!
+    python3 $here/telnet.py $port || bad=1
+    $holdover kill payroll-net
+    wait $run || true
+    $holdover remove payroll-net </dev/null
+    [ -z "${bad:-}" ]
 }
