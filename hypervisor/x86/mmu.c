@@ -29,6 +29,7 @@ enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 32, PTE_D = 64, PTE_PS = 128, PT
 enum { SPANS = 8, CODE_WORDS = 1 << 19 };       /* 2^24 pages of 36-bit physical memory, 32 a word */
 
 struct span { uint64_t base, length; uint8_t *host; unsigned flags; };
+enum { FETCHED = 4096 };
 struct mmu {
     struct tlb tlb;
     uint16_t filled[2][TLB_SIZE];               /* slots in use: [0] kernel, [1] user */
@@ -37,6 +38,7 @@ struct mmu {
     struct span spans[SPANS];
     unsigned span_next;
     uint32_t *code;                             /* bit per physical page that holds decoded code */
+    uint64_t fetched[FETCHED / 64];             /* by the low bits of a linear page: code was fetched there since all was flushed */
 };
 
 static struct mmu *mmu_of(const struct cpu *c) { return container_of(c->tlb, struct mmu, tlb); }
@@ -540,15 +542,23 @@ void mmu_check_system(struct cpu *c, uint32_t linear, unsigned length, bool writ
     }
 }
 
-uint64_t mmu_fetch(struct cpu *c, uint32_t linear)
+static const struct tlb_entry *fetch(struct cpu *c, uint32_t linear)
 {
     const struct tlb_entry *t = translate(c, linear, how_now(c) | PF_FETCH);
+    unsigned page = linear >> 12 & (FETCHED - 1);
+    mmu_of(c)->fetched[page / 64] |= 1ull << (page & 63);
+    return t;
+}
+
+uint64_t mmu_fetch(struct cpu *c, uint32_t linear)
+{
+    const struct tlb_entry *t = fetch(c, linear);
     return (t->physical & ~(uint64_t)PAGE_MASK) | (linear & PAGE_MASK);
 }
 
 uint64_t mmu_fetch_host(struct cpu *c, uint32_t linear, const uint8_t **host)
 {
-    const struct tlb_entry *t = translate(c, linear, how_now(c) | PF_FETCH);
+    const struct tlb_entry *t = fetch(c, linear);
     *host = t->physical & TLB_RAM ? (const uint8_t *)(t->host + linear) : NULL;
     return (t->physical & ~(uint64_t)PAGE_MASK) | (linear & PAGE_MASK);
 }
@@ -609,6 +619,7 @@ void mmu_flush(struct cpu *c, bool global_too)
 {
     set_flush(mmu_of(c), 0, global_too);
     set_flush(mmu_of(c), 1, global_too);
+    memset(mmu_of(c)->fetched, 0, sizeof mmu_of(c)->fetched);
 }
 
 /* Takes away the page's rights but leaves the slot in the list of filled ones: a tag no address has, yet not empty. */
@@ -621,8 +632,8 @@ static void entry_forget(struct mmu *m, unsigned user, struct tlb_entry *t)
 
 void mmu_flush_page(struct cpu *c, uint32_t linear)
 {
-    unsigned slot = linear >> 12 & (TLB_SIZE - 1);
-    c->tlb->flushes++;
+    unsigned slot = linear >> 12 & (TLB_SIZE - 1), page = linear >> 12 & (FETCHED - 1);
+    c->tlb->flushes += mmu_of(c)->fetched[page / 64] >> (page & 63) & 1;
     for (unsigned user = 0; user < 2; user++) {
         struct tlb_entry *t = &(user ? c->tlb->user : c->tlb->kernel)[slot];
         if (t->read != TLB_INVALID || t->write != TLB_INVALID)

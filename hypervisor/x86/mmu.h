@@ -24,7 +24,8 @@ struct tlb {
      * effects, or 0. They never hold more than the TLB does. */
     uint64_t *flat_read[2], *flat_write[2];
     uint64_t misses;
-    uint32_t flushes;                           /* grows whenever a translation may have been forgotten: engines compare it */
+    uint32_t flushes;                           /* grows whenever a translation that code was fetched by may have been forgotten:
+                                                   engines compare it */
 };
 static inline struct tlb_entry *tlb_slot(const struct cpu *c, uint32_t linear)
 {

@@ -124,11 +124,21 @@ static bool boundary(struct cpu *c, uint64_t stop, enum cpu_exit *exit)
     return c->instructions < stop;
 }
 
+/* An interrupt shadow while nothing waits is over: the next instruction is executed before anything is looked at again. */
+static void drop_shadow(struct cpu *c)
+{
+    if (!c->shadow || atomic_load_explicit(&c->pending, memory_order_relaxed))
+        return;
+    c->shadow = 0;
+    c->shadow = cpu_step_wise(c);                               /* single steps and breakpoints look at it */
+}
+
 static enum cpu_exit loop(struct cpu *c, uint64_t stop)
 {
     struct interpreter *in = interpreter_of(c);
     enum cpu_exit exit;
     while (boundary(c, stop, &exit)) {
+        drop_shadow(c);
         if (unlikely(one_at_a_time(c) || stop - c->instructions < BLOCK_INSNS)) {
             step(c, mode_now(c));
         } else {
