@@ -24,22 +24,10 @@ static unsigned host_count;
 static void setup(void)
 {
     struct error err = { 0 };
-    struct cpu_bench *others[64];
-    void *between[64];
-    unsigned n = 0;
-    /* Displacements depend on how the CPU's state is aligned. */
-    for (bench = cpu_bench_new("pentium4", RAM); ((uintptr_t)bench->cpu & 63) != 16; bench = cpu_bench_new("pentium4", RAM)) {
-        cr_assert_lt(n, ARRAY_SIZE(others), "no place for the CPU");
-        others[n] = bench;
-        between[n] = malloc(16 * (n % 4 + 1));
-        n++;
-    }
-    while (n--) {
-        cpu_bench_free(others[n]);
-        free(between[n]);
-    }
+    bench = cpu_bench_new("pentium4", RAM);
     bench->cpu->engine->detach(bench->cpu);
     cr_assert(translator_engine.attach(bench->cpu, &err), "%s", err.text);
+    translator_of(bench->cpu)->bias = 59;       /* nothing is executed: displacements shall not depend on where struct cpu is */
 }
 
 static void teardown(void) { cpu_bench_free(bench); }

@@ -101,7 +101,8 @@ static unsigned operand_off(const struct insn *i, unsigned base, bool *write)
 {
     if (!(i->flags & INSN_MEMORY) || i->base != base || i->index != GPR_ZERO || !(i->flags & INSN_ADDRESS32) || i->seg >= FS || !i->id)
         return 0;
-    return operand_access(i, write);
+    unsigned size = operand_access(i, write);
+    return i->seg == CS && *write ? 0 : size;                   /* code can't be written */
 }
 
 /* A conditional jump to where the block starts. */
