@@ -189,7 +189,7 @@ static void say_insn(struct listing *l, const struct translation *t, const struc
 {
     char text[128], name[40];
     const char *r13 = strstr(i->text, "(%r13)"), *pointer = strstr(i->text, "movabs $"),
-        *table = strstr(i->text, "mov 0x4") == i->text ? strpbrk(i->text, "(,") : NULL;      /* below 2 GiB */
+        *table = strstr(i->text, "mov 0x4") == i->text && strcspn(i->text, "(,") == strlen("mov 0x40000000") ? strpbrk(i->text, "(,") : NULL;
     int32_t target;
     snprintf(text, sizeof text, "%s", i->text);
     if (branch_target(i, &target)) {

@@ -5,7 +5,8 @@
  * translated code is left. In between C code runs, but none that uses the x87 unit.
  *
  * Only with all exceptions masked, none pending, and the unit switched on; what makes that untrue is done by handlers. The pointers that
- * FNSTENV stores are the guest's: each instruction notes which it is, and the address of its operand. */
+ * FNSTENV stores are the guest's: ways out of a block record which were the last, and where a block is left in its middle they are found by
+ * the place. An operand's address is stored by each instruction that has one. */
 #include "engine/translator/translator.h"
 #include "x86/fpu.h"
 
@@ -40,29 +41,49 @@ static void fpu_load(struct translator *tr)
     tr->count.fpu_loads++;
 }
 
-static const struct site *noted(struct translator *tr, uint32_t record) { return (const struct site *)(tr->chunks[0].records + record); }
-
-void fpu_note(struct translator *tr, const struct site *s, uint32_t linear)
+static void record_taken(struct cpu *c, const struct translation *t, const struct insn *i)
 {
-    tr->cpu->fpu_record = tr->cpu->fpu_operand = (uint32_t)((const uint8_t *)s - tr->chunks[0].records);
-    tr->cpu->fpu_address = linear;
+    c->fpu.ip = t->eip - t->block->insn[0].offset + i->offset;
+    c->fpu.cs = c->seg[CS].selector;
+    c->fpu.opcode = (uint16_t)((opcodes[i->id].opcode & 7) << 8 | (i->imm & 0xff));
+}
+static void operand_taken(struct cpu *c, const struct insn *i)
+{
+    c->fpu.dp = c->fpu_address - c->seg[i->seg].base;
+    c->fpu.ds = c->seg[i->seg].selector;
+}
+
+/* In the middle of a block: the x87 instructions since its start, or since the unit was given back, that are not recorded yet. */
+static uint32_t unrecorded(const struct translator *tr)
+{
+    const struct site *s = tr->site;
+    if (!s || tr->fpu_taken || !tr->cpu->fpu_live)
+        return 0;
+    unsigned done = (unsigned)(s->insn - s->t->block->insn) + tr->site_done;
+    uint32_t before = done < 32 ? (1u << done) - 1 : UINT32_MAX, breaks = s->t->fpu_breaks & before;
+    return s->t->fpu_notes & before & (breaks ? (uint32_t)-(2ull << (31 - __builtin_clz(breaks))) : UINT32_MAX);
 }
 
 void fpu_take_pointers(struct translator *tr)
 {
     struct cpu *c = tr->cpu;
+    uint32_t notes = unrecorded(tr);
     if (c->fpu_record) {
-        const struct site *s = noted(tr, c->fpu_record);
-        c->fpu.ip = s->t->eip - s->t->block->insn[0].offset + s->insn->offset;
-        c->fpu.cs = c->seg[CS].selector;
-        c->fpu.opcode = (uint16_t)((opcodes[s->insn->id].opcode & 7) << 8 | (s->insn->imm & 0xff));
+        const struct site *s = (const struct site *)(tr->chunks[0].records + c->fpu_record);
+        record_taken(c, s->t, s->insn);
     }
-    if (c->fpu_operand) {
-        const struct segment *s = &c->seg[noted(tr, c->fpu_operand)->insn->seg];
-        c->fpu.dp = c->fpu_address - s->base;
-        c->fpu.ds = s->selector;
+    if (c->fpu_operand)
+        operand_taken(c, ((const struct site *)(tr->chunks[0].records + c->fpu_operand))->insn);
+    for (unsigned n = 0; notes; n++, notes >>= 1) {
+        const struct insn *i = &tr->site->t->block->insn[n];
+        if (!(notes & 1))
+            continue;
+        record_taken(c, tr->site->t, i);
+        if (i->flags & INSN_MEMORY)
+            operand_taken(c, i);
     }
     c->fpu_record = c->fpu_operand = 0;
+    tr->fpu_taken = true;
 }
 
 void fpu_store(struct translator *tr)

@@ -2,10 +2,26 @@
  * cpu_raise() as from one of the interpreter's handlers, and never returns here. */
 #include "engine/translator/translator.h"
 
+static void at_site(struct translator *tr, const struct site *s)
+{
+    tr->site = s;
+    tr->site_done = tr->fpu_taken = false;
+}
+
+/* Out of translated code, after the instruction of the site, or before it. What the routine wants to hear. */
+static uint64_t leave(struct translator *tr, const struct site *s, bool done)
+{
+    tr->site_done = done;
+    tr->left_at_site = true;
+    return s->uncounted;
+}
+
 /* The interpreter's view of where we are. */
 static void locate(struct cpu *c, const struct site *s, uint64_t remaining, const struct insn *i)
 {
     struct translator *tr = translator_of(c);
+    if (tr->site != s)
+        at_site(tr, s);
     tr->in.block = s->t->block;
     tr->in.frame.eip_base = s->t->eip - s->t->block->insn[0].offset;
     tr->in.frame.first = i;
@@ -72,7 +88,7 @@ static uint64_t go_on(struct cpu *c, const struct site *s)
     if (s->kind == SITE_STRING)
         string_advance(c, s);
     c->eip = insn_eip(c, s->insn) + s->insn->length;
-    return s->uncounted;
+    return leave(translator_of(c), s, true);
 }
 
 uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining, uint64_t value)
@@ -89,8 +105,6 @@ uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint
     else
         mem_write64(c, s->seg, offset, value);
     touch(translator_of(c), s, linear, true);
-    if (opcodes[s->insn->id].checks == CHECK_fpu && !is_control_fpu(&opcodes[s->insn->id], true))
-        fpu_note(translator_of(c), s, linear);
     return go_on(c, s);
 }
 
@@ -116,10 +130,11 @@ static bool call_handler(struct cpu *c, const struct site *s, uint64_t remaining
 
 uint64_t helper_call(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
 {
+    at_site(translator_of(c), s);
     if (opcodes[s->insn->id].checks >= CHECK_fpu && s->kind != SITE_SSE_LOAD && s->kind != SITE_SSE_STORE)
         fpu_store(translator_of(c));
     if (unlikely(!call_handler(c, s, remaining)))               /* a repetition that stopped */
-        return s->uncounted;
+        return leave(translator_of(c), s, false);
     if (s->kind == SITE_SSE_LOAD || s->kind == SITE_SSE_STORE)  /* its slow path */
         touch(translator_of(c), s, linear, s->kind == SITE_SSE_STORE);
     c->sse_live = c->sse_live && sse_plain(c);
@@ -134,7 +149,7 @@ uint64_t helper_fpu(struct cpu *c, const struct site *s, uint32_t linear, uint64
         return 0;
     if (call_handler(c, s, remaining))
         c->eip = insn_eip(c, s->insn) + s->insn->length;
-    return s->uncounted;
+    return leave(translator_of(c), s, true);
 }
 
 /* The same before an SSE instruction; `enter`'s and the routines' own code moves the registers. */
@@ -146,11 +161,12 @@ uint64_t helper_sse(struct cpu *c, const struct site *s, uint32_t linear, uint64
         translator_of(c)->count.sse_loads++;
         return 0;
     }
+    at_site(translator_of(c), s);
     if (opcodes[s->insn->id].checks >= CHECK_fpu)
         fpu_store(translator_of(c));
     if (call_handler(c, s, remaining))
         c->eip = insn_eip(c, s->insn) + s->insn->length;
-    return s->uncounted;
+    return leave(translator_of(c), s, true);
 }
 
 /* After an instruction that closes its block: where translated code goes on, when nothing asks for the loop. An interrupt shadow without
@@ -183,6 +199,7 @@ const uint8_t *helper_next(struct cpu *c, const struct site *s, uint32_t linear,
 {
     struct translator *tr = translator_of(c);
     (void)linear;
+    at_site(tr, s);
     fpu_take_pointers(tr);
     if (opcodes[s->insn->id].checks >= CHECK_fpu)
         fpu_store(tr);
@@ -209,6 +226,7 @@ const uint8_t *helper_end(struct cpu *c, const struct site *s, uint32_t linear, 
 {
     struct translator *tr = translator_of(c);
     (void)linear;
+    at_site(tr, s);
     fpu_store(tr);
     locate(c, s, remaining, s->insn);
     tr->in.frame.stop = 0;

@@ -111,6 +111,7 @@ static void emit_entries(struct maker *m)
 static void emit_body(struct maker *m)
 {
     m->ended = m->fpu_ready = m->sse_ready = false;
+    m->fpu_last = m->fpu_last_operand = NULL;
     m->segment_end = 0;
     for (m->k = 0; m->k < m->b->count && !m->ended && !m->refused; m->k++) {
         const struct insn *i = &m->b->insn[m->k];

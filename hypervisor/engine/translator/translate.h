@@ -16,6 +16,7 @@ struct op {
     bool aligned, handler;                      /* 16 bytes that must be; the slow path is the interpreter's handler */
     uint8_t prefix;                             /* F2h, F3h or 0 */
     bool address;                               /* not an instruction: r8 becomes the host's address; the slow path is the handler */
+    bool ch;                                    /* names CH, beside memory: it is CL of the op, taken there first */
     uint8_t imm_size;
     uint32_t imm;
 };
@@ -62,6 +63,7 @@ struct maker {
     unsigned link_count;
     bool refused;                               /* no room for more stubs, or nothing to gain: the block is not translated */
     bool ended, fpu_ready, sse_ready;           /* the host's x87 unit, its XMM registers hold the guest's */
+    const struct insn *fpu_last, *fpu_last_operand;     /* x87 instructions of this segment that are still to be recorded */
     bool windowed;                              /* memory is reached through the window */
     struct window_access accesses[STUBS];
     unsigned access_count;
@@ -94,6 +96,7 @@ void emit_access(struct maker *, const struct insn *, struct op, unsigned seg, u
 /* The same with an offset of 32 bits at `a`; with `by` bytes above the stack pointer. */
 void emit_wide_access(struct maker *, const struct insn *, struct op, unsigned seg, struct address a, unsigned size, enum access);
 void emit_stack_access(struct maker *, const struct insn *, struct op, int32_t by, unsigned size, enum access);
+struct address address_of(const struct insn *);        /* of the memory operand, in host registers */
 void emit_effective_address(struct maker *, const struct insn *);       /* r8: the offset of the memory operand */
 void emit_access_stub(struct maker *, struct stub *);
 
@@ -121,6 +124,7 @@ bool is_native_fpu(const struct insn *);
 unsigned fpu_operand_access(const struct insn *, bool *write);
 void emit_fpu_ready(struct maker *, const struct insn *);
 void emit_fpu_stub(struct maker *, struct stub *);
+void emit_fpu_records(struct maker *);          /* before every way out: which x87 instructions were the last; keeps flags */
 
 /* --- translate_sse.c ------------------------------------------------------------------------------------------------ */
 bool translate_simd(struct maker *, const struct insn *);

@@ -52,6 +52,7 @@ void emit_table_stub(struct maker *m, struct stub *s)
 
 static void emit_indirect(struct maker *m)
 {
+    emit_fpu_records(m);
     islands_within_reach(m, 40);
     emit_movzx16(&m->e, RCX, R8);
     emit_table_jump(m, at_index(NO_REGISTER, RCX, 2, (int32_t)(intptr_t)m->t->context->jumps));
@@ -60,6 +61,7 @@ static void emit_indirect(struct maker *m)
 
 void emit_direct(struct maker *m, uint32_t eip)
 {
+    emit_fpu_records(m);
     emit8(&m->e, 0xe9);
     emit_way_to(m, eip);
     m->ended = true;
@@ -68,6 +70,7 @@ void emit_direct(struct maker *m, uint32_t eip)
 void emit_leave_at(struct maker *m, const struct insn *i)
 {
     m->refused |= m->k == 0;                                    /* it would lead back here */
+    emit_fpu_records(m);
     emit_lea64(&m->e, R11, at(R11, -(int32_t)(m->segment_end - m->k)));
     emit_mov_imm(&m->e, R8, eip_of(m, i));
     emit_jmp(&m->e, m->tr->routine.miss);
@@ -244,6 +247,7 @@ static bool any_target(const struct maker *m, const struct insn *i)
 
 static void emit_jcc(struct maker *m, unsigned condition, uint32_t target)
 {
+    emit_fpu_records(m);
     emit_opcode(&m->e, 0x0f80 | condition);
     emit_way_to(m, target);
 }
@@ -253,6 +257,7 @@ static void emit_loop(struct maker *m, const struct insn *i, unsigned opcode, ui
 {
     struct emitter *e = &m->e;
     bool wide = i->address_mask != 0xffff;
+    emit_fpu_records(m);
     if (opcode == 0xe3) {
         if (wide)
             emit_mov(e, RCX, R9);

@@ -29,7 +29,7 @@ unsigned fpu_operand_access(const struct insn *i, bool *write)
 }
 
 /* FNSTCW, FNSTSW, FLDCW leave the pointers alone. */
-bool is_control_fpu(const struct opcode *o, bool memory)
+static bool is_control(const struct opcode *o, bool memory)
 {
     return memory ? (o->opcode == 0xd9 && o->group >= 5) || (o->opcode == 0xdd && o->group == 7) : o->opcode == 0xdf && o->group == 4;
 }
@@ -57,25 +57,40 @@ void emit_fpu_stub(struct maker *m, struct stub *s)
     emit_jmp(&m->e, s->resume);
 }
 
-static void emit_record(struct maker *m, const struct insn *i)
+/* The instruction will be the last one, until another comes; its operand's address is noted at once. */
+static void note(struct maker *m, const struct insn *i)
 {
-    islands_within_reach(m, 48);
-    struct cpu *c = m->tr->cpu;
-    uint32_t record = (uint32_t)((uint8_t *)site_new(m, i, 0, 0) - m->tr->chunks[0].records);
-    emit_store_imm(&m->e, cpu_field(m, &c->fpu_record), record);
+    m->t->fpu_notes |= 1u << m->k;
+    m->fpu_last = i;
     if (i->flags & INSN_MEMORY) {
         struct address a;
+        islands_within_reach(m, 48);
         if (group_operand(m, i, &a))
             emit_effective_address(m, i);
-        emit_store_imm(&m->e, cpu_field(m, &c->fpu_operand), record);
-        emit_store(&m->e, cpu_field(m, &c->fpu_address), R8);
+        m->fpu_last_operand = i;
+        emit_store(&m->e, cpu_field(m, &m->tr->cpu->fpu_address), R8);
     }
+}
+
+static void emit_record(struct maker *m, const struct insn *i, const uint32_t *to)
+{
+    if (i)
+        emit_store_imm(&m->e, cpu_field(m, to), (uint32_t)((uint8_t *)site_new(m, i, 0, 0) - m->tr->chunks[0].records));
+}
+
+void emit_fpu_records(struct maker *m)
+{
+    islands_within_reach(m, 48);
+    emit_record(m, m->fpu_last, &m->tr->cpu->fpu_record);
+    emit_record(m, m->fpu_last_operand, &m->tr->cpu->fpu_operand);
+    m->fpu_last = m->fpu_last_operand = NULL;
 }
 
 /* FLDCW, when all exceptions stay masked: low six bits of the word, inverted, are 0. */
 static void emit_load_control(struct maker *m, const struct insn *i)
 {
     struct emitter *e = &m->e;
+    emit_fpu_records(m);                                        /* the handler takes the unit's state */
     emit_operand_access(m, i, (struct op){ .opcode = 0x0fb7, .reg = RCX }, 2, ACCESS_READ);
     islands_within_reach(m, 64);
     struct stub *s = stub_new(m, STUB_CALL);
@@ -104,7 +119,11 @@ bool translate_fpu(struct maker *m, const struct insn *i)
     bool memory = i->flags & INSN_MEMORY;
     enum fpu_kind kind = i->id ? kind_of(o, memory) : FPU_NOT;
     if (kind == FPU_NOT) {
-        m->fpu_ready &= !i->id || o->checks < CHECK_fpu;
+        if (i->id && o->checks >= CHECK_fpu) {                  /* the handler takes the unit's state, and notes itself */
+            m->fpu_ready = false;
+            m->fpu_last = m->fpu_last_operand = NULL;
+            m->t->fpu_breaks |= 1u << m->k;
+        }
         return false;
     }
     emit_fpu_ready(m, i);
@@ -119,7 +138,7 @@ bool translate_fpu(struct maker *m, const struct insn *i)
         struct op op = { .opcode = o->opcode, .reg = o->group, .x87 = true };
         emit_operand_access(m, i, op, operands[o->dst].size, kind == FPU_READS ? ACCESS_READ : ACCESS_WRITE);
     }
-    if (!is_control_fpu(o, memory))
-        emit_record(m, i);
+    if (!is_control(o, memory))
+        note(m, i);
     return true;
 }

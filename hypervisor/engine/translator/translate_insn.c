@@ -116,7 +116,7 @@ static struct bytes bytes_of(const struct insn *i, const struct form *f)
     unsigned rm = f->memory ? 8u : rm_byte ? byte_number(i->rm) : i->rm;
     unsigned reg = !f->reg_is_register ? 8u : reg_byte ? byte_number(i->reg) : i->reg;
     b.uses_ecx = rm == ECX || reg == ECX || f->cl;
-    b.bad = (b.uses_ecx && f->memory) || (!rm_byte && rm == ESP) || (!reg_byte && reg == ESP);
+    b.bad = (!rm_byte && rm == ESP) || (!reg_byte && reg == ESP);
     return b;
 }
 
@@ -160,13 +160,23 @@ static void emit_shift_by_cl(struct emitter *e, struct op *op, unsigned rm)
     emit_here(e, zero);
 }
 
+/* XCHG, XADD: after the slow store there would still be CH to write. */
+static bool writes_both(const struct opcode *o) { return key_of(o) == 0x86 || key_of(o) == 0x1c0; }
+
+static void emit_cl_to_ch(struct emitter *e)
+{
+    emit_rorx(e, 0, R9, R9, 8);
+    emit_rm(e, 0, 0x88, RCX, R9);
+    emit_rorx(e, 0, R9, R9, 24);
+}
+
 static bool translate_modrm(struct maker *m, const struct insn *i, const struct opcode *o)
 {
     struct form f = form_of(i, o);
     struct bytes bytes = bytes_of(i, &f);
     struct op op = { .high = bytes.high, .lock = i->flags & INSN_LOCK && f.memory };
     enum shift shift = shift_of(m, i, o);
-    if (bytes.bad || (f.cl && f.memory) || shift == SHIFT_HANDLER || (shift == SHIFT_BY_CL && bytes.uses_ecx))
+    if (bytes.bad || (bytes.uses_ecx && f.memory && writes_both(o)) || (f.cl && f.memory) || shift == SHIFT_HANDLER || (shift == SHIFT_BY_CL && bytes.uses_ecx))
         return false;
     op.opcode = (uint16_t)(o->map ? 0x0f00 | o->opcode : o->opcode == 0x82 ? 0x80 : o->opcode);
     op.operand16 = !(i->flags & INSN_OPERAND32) && (f.rm_size == 2 || f.reg_size == 2);
@@ -176,7 +186,13 @@ static bool translate_modrm(struct maker *m, const struct insn *i, const struct 
         op.reg = o->group < 8 ? o->group : 0;
     immediate_of(i, o, &op);
     if (f.memory) {
+        op.ch = bytes.uses_ecx;
+        op.high &= !op.ch;
+        op.reg = op.ch ? RCX : op.reg;
+        islands_within_reach(m, 96);
         emit_operand_access(m, i, op, f.rm_size, access_of(o));
+        if (op.ch && role_of(o->dst) == ROLE_REG)
+            emit_cl_to_ch(&m->e);
         return true;
     }
     if (shift == SHIFT_BY_CL) {
@@ -210,6 +226,10 @@ static void emit_short(struct maker *m, const struct insn *i, unsigned opcode, b
 
 static bool translate_lea(struct maker *m, const struct insn *i)
 {
+    if (i->flags & INSN_OPERAND32 && i->flags & INSN_ADDRESS32 && (i->base != GPR_ZERO || i->index != GPR_ZERO)) {
+        emit_lea(&m->e, host_of[i->reg], address_of(i));
+        return true;
+    }
     emit_effective_address(m, i);
     if (!(i->flags & INSN_OPERAND32))
         emit8(&m->e, 0x66);

@@ -48,6 +48,12 @@ void emit_op_at(struct emitter *e, const struct op *op, struct address a)
         emit_lea64(e, RCX, a);
         a = at(RCX, 0);
     }
+    if (op->ch && (a.base == RCX || a.index == RCX)) {
+        emit_lea64(e, R8, a);
+        a = at(R8, 0);
+    }
+    if (op->ch)
+        emit_rorx(e, 0, RCX, R9, 8);
     emit_prefixes(e, op);
     emit_mem(e, 0, op->opcode, op->reg, a);
     emit_immediate(e, op);
@@ -61,6 +67,8 @@ static void emit_op_window(struct maker *m, const struct op *op, struct address 
         emit_lea(e, RCX, a);
         a = at(RCX, 0);
     }
+    if (op->ch)
+        emit_rorx(e, 0, RCX, R9, 8);
     stub->access_at = e->p;
     emit_prefixes(e, op);
     emit8(e, 0x65);                                             /* GS, 32-bit addresses */
@@ -71,7 +79,7 @@ static void emit_op_window(struct maker *m, const struct op *op, struct address 
 }
 
 /* --- addresses -------------------------------------------------------------------------------------------------- */
-static struct address address_of(const struct insn *i)
+struct address address_of(const struct insn *i)
 {
     return (struct address){ i->base == GPR_ZERO ? NO_REGISTER : host_of[i->base], i->index == GPR_ZERO ? NO_REGISTER : host_of[i->index],
                              i->scale, (int32_t)i->disp };
@@ -293,11 +301,19 @@ void emit_access_stub(struct maker *m, struct stub *s)
         emit_jmp(e, s->resume);
         return;
     }
+    struct address value = at(RSP, FRAME_VALUE);
     if (s->access != ACCESS_WRITE)
         call_routine(m, s->site, s->access == ACCESS_READ ? r->read : r->check_write);
-    emit_op_register(e, &s->op, RCX);
+    if (s->op.ch) {
+        emit_store64(e, value, RCX);
+        s->op.lock = false;
+        emit_op_at(e, &s->op, value);
+    } else {
+        emit_op_register(e, &s->op, RCX);
+    }
     if (s->access != ACCESS_READ) {
-        emit_store64(e, at(RSP, FRAME_VALUE), RCX);
+        if (!s->op.ch)
+            emit_store64(e, value, RCX);
         call_routine(m, s->site, r->write);
     }
     emit_jmp(e, s->resume);

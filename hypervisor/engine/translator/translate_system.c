@@ -34,6 +34,7 @@ static void emit_next(struct maker *m, const struct insn *i)
     if (later)                                                  /* of the segment; not executed from here */
         emit_lea64(&m->e, R11, at(R11, -(int32_t)later));
     emit_handler_next(m, i);
+    m->fpu_last = m->fpu_last_operand = NULL;                   /* helper_next() took the pointers */
     emit_direct(m, eip_of(m, i) + i->length);
 }
 
@@ -143,6 +144,7 @@ static void load_selector(struct maker *m, const struct insn *i, bool pops)
         emit_next(m, i);
         return;
     }
+    emit_fpu_records(m);
     islands_within_reach(m, 64);
     uint8_t *after = emit_usual_check(m, i, i->reg);
     struct op op = { .opcode = 0x0fb7, .reg = R8 };

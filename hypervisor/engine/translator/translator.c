@@ -62,11 +62,15 @@ static void run(struct translator *tr, struct translation *t)
     uint64_t stop = tr->stop = MIN(tr->in.stop - tr->near, c->instructions + RUN);
     host_fault_serve(tr);
     tr->count.entries++;
+    tr->site = NULL;
     tr->running = true;
     tr->began = c->instructions;
     struct outcome out = enter((uintptr_t)c + tr->bias, t->entry + tr->run, stop - c->instructions,
                                (uintptr_t)c->tlb->flat_read[user] + 12, (uintptr_t)c->tlb->flat_write[user] + 10);
     c->instructions = stop - out.remaining;
+    if (!tr->left_at_site)
+        tr->site = NULL;
+    tr->left_at_site = false;
     run_ends(tr);
     tr->link = out.link;
     if (out.link)

@@ -55,6 +55,7 @@ struct translation {
     uint8_t *landing, *poll, *entry;            /* writable addresses: from indirect jumps; from loops; from elsewhere */
     struct window_access *accesses;
     uint32_t eip;
+    uint32_t fpu_notes, fpu_breaks;             /* bit per instruction: x87, done in the host's unit; the unit was given back */
     uint16_t link_count, access_count, vain;    /* vain: accesses whose page could not be mapped */
     bool dead;
 };
@@ -86,6 +87,9 @@ struct translator {
     struct window *window;                      /* of the context */
     unsigned context_next;
     struct link *link;                          /* the way out that was just taken, when it may be patched */
+    const struct site *site;                    /* where translated code is or was left in the middle of a block; or NULL */
+    bool site_done, left_at_site;               /* that instruction was completed; translated code was left there */
+    bool fpu_taken;                             /* fpu_take_pointers() knows of the x87 instructions before the site */
     bool running;
     uint64_t began;                             /* cpu->instructions when translated code was entered */
     uint64_t stop;                              /* the present run of translated code ends at this many instructions */
@@ -127,8 +131,6 @@ void routines_emit(struct translator *);
 /* --- fpu.c ------------------------------------------------------------------------------------------------------------ */
 bool fpu_ready(struct translator *);            /* the host's unit holds the guest's registers; false: it may not */
 void fpu_store(struct translator *);            /* struct cpu holds them again; nothing when it does */
-void fpu_note(struct translator *, const struct site *, uint32_t linear);       /* of a store that ends translated code early */
-bool is_control_fpu(const struct opcode *, bool memory);        /* translate_fpu.c: leaves the pointers alone */
 void fpu_take_pointers(struct translator *);    /* what was noted of the last instruction, before segment registers change */
 bool sse_plain(const struct cpu *);             /* may the host's XMM registers hold the guest's? */
 

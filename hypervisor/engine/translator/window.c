@@ -211,7 +211,7 @@ static struct heat *heat_of(struct windows *w, const struct space_key *key)
     for (unsigned n = 0; n < SPACES; n++) {
         if (!memcmp(&w->heat[n].key, key, sizeof *key))
             return &w->heat[n];
-        if (w->heat[n].executed < coldest->executed)
+        if (w->heat[n].needed < coldest->needed || (w->heat[n].needed == coldest->needed && w->heat[n].executed < coldest->executed))
             coldest = &w->heat[n];
     }
     *coldest = (struct heat){ *key, 0, w->heat_first };
@@ -380,7 +380,7 @@ void window_heat(struct windows *w, uint64_t instructions)
     struct space_key key;
     if (!w)
         return;
-    if (w->now) {
+    if (window_now(w)) {
         w->now->credit = MIN(w->now->credit + (int64_t)(instructions / CREDIT_INSNS), CREDIT_MOST);
         return;
     }
