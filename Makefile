@@ -20,7 +20,7 @@ BUILD := $(abspath $(O))
 OPT      = $(if $(SAN),-O1,-O2)
 CFLAGS  += -std=gnu17 $(OPT) -g -fno-strict-aliasing -fwrapv -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wvla -Werror $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CPPFLAGS += -D_GNU_SOURCE -I hypervisor -I . -DPROFILE_FOLDER='"$(PREFIX)/share/holdover/profiles"'
+CPPFLAGS += -D_GNU_SOURCE -I hypervisor -I .
 LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
 
 # Libraries: the needed ones stop the build with a sentence, the optional ones turn a feature off with one.

@@ -68,6 +68,9 @@ static int boot(struct invocation *in)
         return code;
     s.profile = profile;
     if (media_open(o, &config, &err)) {
+        for (size_t i = 0; i < o->floppy.count; i++)
+            session_medium_note(&s, i ? "floppy1" : "floppy0", o->floppy.items[i]);
+        session_medium_note(&s, "cdrom0", o->cdrom);
         code = session_run(&s, &config);
     } else {
         setup_media_close(&config);

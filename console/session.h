@@ -8,10 +8,10 @@
 
 struct control;
 struct window;
-enum { NOTICE_SIZE = 256 };
+enum { NOTICE_SIZE = 256, MEDIUM_NAME = 64 };
 
 /* How far `stop` has come. */
-enum stop_stage { STOPPING_NOT, STOPPING_BUTTON, STOPPING_KEYS, STOPPING_WAIT, STOPPING_FAILED };
+enum stop_stage { STOPPING_NOT, STOPPING_BUTTON, STOPPING_WAIT, STOPPING_FAILED };
 
 struct session {
     /* filled by the caller */
@@ -44,6 +44,7 @@ struct session {
     pthread_mutex_t notice_lock;
     char notice[NOTICE_SIZE];                   /* the newest; "" when shown */
     char *clip, *guest_clip;                    /* the desktop's clipboard; what the guest puts there; under notice_lock */
+    char medium[3][MEDIUM_NAME];                /* file names of what is in floppy0, floppy1 and cdrom0; "" when empty */
     atomic_uint activity;                       /* counts accesses to drives, for the status line */
     struct control *control;
     struct window *window;
@@ -61,6 +62,9 @@ bool session_paste(struct session *, const char *text, struct error *);         
 bool session_key(struct session *, const char *name, struct error *);
 void session_chord(struct session *, const char *name);         /* a known key; dropped while another is typed */
 bool session_media(struct session *, const char *drive, const char *file, struct error *);  /* file NULL: eject */
+/* What is in a drive, for menus. The path's last part is kept; NULL: nothing. */
+void session_medium_note(struct session *, const char *drive, const char *file);
+const char *session_medium(const struct session *, const char *drive);
 void session_power_button(struct session *);
 void session_notice(struct session *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));   /* [any thread] */
 double session_seconds(const struct session *);                 /* host seconds since the start */

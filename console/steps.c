@@ -269,6 +269,23 @@ void session_chord(struct session *s, const char *name)
         session_notice(s, "%s", err.text);
 }
 
+static unsigned medium_slot(const char *drive)
+{
+    return strncmp(drive, "floppy", 6) ? 2 : drive[6] == '1';
+}
+
+void session_medium_note(struct session *s, const char *drive, const char *file)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL, *name = slash ? slash + 1 : file ? file : "";
+
+    snprintf(s->medium[medium_slot(drive)], MEDIUM_NAME, "%.*s", (int)strcspn(name, ","), name);
+}
+
+const char *session_medium(const struct session *s, const char *drive)
+{
+    return s->medium[medium_slot(drive)];
+}
+
 bool session_media(struct session *s, const char *drive, const char *file, struct error *err)
 {
     enum medium_kind kind = !strncmp(drive, "cdrom", 5) ? MEDIUM_CDROM : MEDIUM_FLOPPY;
@@ -280,6 +297,8 @@ bool session_media(struct session *s, const char *drive, const char *file, struc
     machine_lock(s->machine);
     ok = machine_media(s->machine, drive, b, err);
     machine_unlock(s->machine);
+    if (ok)
+        session_medium_note(s, drive, file);
     return ok;
 }
 

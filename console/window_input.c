@@ -79,7 +79,8 @@ void window_main_menu(struct window *w)
     for (unsigned i = 0; (drive = machine_drive(w->session->machine, i, &removable)); i++)
         if (removable) {
             drive_name(drive, name, sizeof(name));
-            menu_add(&w->menu, MENU_DRIVE, drive, NULL, "%s...", name);
+            const char *medium = session_medium(w->session, drive);
+            menu_add(&w->menu, MENU_DRIVE, drive, NULL, "%s: %s...", name, *medium ? medium : "empty");
         }
     machine_unlock(w->session->machine);
     menu_add(&w->menu, MENU_FULL_SCREEN, NULL, "Ctrl+Alt+F", "%s", w->full_screen ? "Leave full screen" : "Full screen");
@@ -114,7 +115,8 @@ static void drive_menu(struct window *w, const char *drive)
     machine_unlock(w->session->machine);
     menu_start(&w->menu, name);
     menu_add(&w->menu, MENU_NOTHING, drive, NULL, "Insert an image file...");
-    menu_add(&w->menu, MENU_EJECT, drive, NULL, "%s", locked ? "Eject (the system has locked the door)" : "Eject");
+    if (*session_medium(w->session, drive))
+        menu_add(&w->menu, MENU_EJECT, drive, NULL, "Eject %s%s", session_medium(w->session, drive), locked ? " (the system has locked the door)" : "");
     menu_add(&w->menu, MENU_CLOSED, NULL, "Esc", "Back");
 }
 

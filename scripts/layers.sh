@@ -25,7 +25,6 @@ BEGIN {
     may["console"] = "base console"
     allowed["devices"] = " block/block.h net/net.h devices/pci.h devices/ata.h devices/ps2.h devices/serial.h devices/scsi.h devices/cdrom.h devices/dma.h devices/vga.h devices/dp8390.h devices/mii.h devices/nm93c46.h devices/devices.def "
     allowed["console"] = " hypervisor.h importers/importer.h "
-    allowed["profile"] = " x86/models.def "
 }
 /^[ \t]*#[ \t]*include[ \t]*"/ {
     match($0, /"[^"]*"/)

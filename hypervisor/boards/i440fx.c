@@ -123,6 +123,7 @@ static bool add_power(struct board *b, struct error *err)
     if (!b->pm || !add(b, "bochs_shutdown", "shutdown", err, "%s", ""))
         return false;
     wire_irq(b, "pm", "sci", 9);
+    wire(b, "rtc", "pm", "pm", 1);
     return true;
 }
 

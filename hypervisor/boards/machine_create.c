@@ -55,8 +55,6 @@ static bool read_profile(struct board *b, struct error *err)
         return error_set(err, EINVAL, "there is no board '%s'; machine.board is i440fx", b->machine_profile.board);
     const char *clock = b->machine_profile.clock;
     b->counted = b->config->virtual_time || b->cpu_profile.icount || !strcmp(clock, "counted");
-    if (strcmp(clock, "real") && strcmp(clock, "counted"))
-        return error_set(err, EINVAL, "machine.clock '%s' is neither real nor counted", clock);
     if (!parse_time(b->machine_profile.disk_latency, &b->disk_latency) || b->disk_latency > NS_PER_S)
         return error_set(err, EINVAL, "machine.disk-latency '%s' is not a time from 0 to 1s, as 200us or 8ms", b->machine_profile.disk_latency);
     uint64_t size = b->machine_profile.memory;
@@ -65,14 +63,15 @@ static bool read_profile(struct board *b, struct error *err)
     return true;
 }
 
-/* Sections that are neither fixed nor a device's would silently do nothing. */
+/* Sections that are neither fixed nor a device's would silently do nothing. Those of drives may: a run can be without. */
 static bool check_sections(struct board *b, struct error *err)
 {
     const struct profile *p = b->config->profile;
     for (size_t i = 0; i < p->count; i++) {
         const struct setting *s = &p->settings[i];
         bool disk = !strncmp(s->section, "disk", 4) && s->section[4] >= '0' && s->section[4] < '0' + MACHINE_DISKS && !s->section[5];
-        if (disk || profile_section_find(s->section) || machine_find(b->machine, s->section))
+        bool absent = !strcmp(s->section, "cdrom0") || !strcmp(s->section, "floppy0") || !strcmp(s->section, "floppy1");
+        if (disk || absent || profile_section_find(s->section) || machine_find(b->machine, s->section))
             continue;
         return error_set(err, EINVAL, "[%s]: this machine has no such device", s->section);
     }

@@ -21,12 +21,12 @@
 enum { OBF = 1 << 0, IBF = 1 << 1, SYS = 1 << 2, A2 = 1 << 3, UNLOCKED = 1 << 4, AUX_OBF = 1 << 5,
        TIMEOUT = 1 << 6, CCB_INT = 1 << 0, CCB_INT2 = 1 << 1, CCB_SYS = 1 << 2, CCB_EN = 1 << 4,
        CCB_EN2 = 1 << 5, CCB_XLATE = 1 << 6, P2_RESET = 1 << 0, P2_A20 = 1 << 1, P2_IRQ1 = 1 << 4,
-       P2_IRQ12 = 1 << 5, P2_IDLE = 0xcf, P1_OPEN = 0xa0, TEST_OK = 0x55, NO_PASSWORD = 0xf1, RESEND = 0xfe,
+       P2_IRQ12 = 1 << 5, P2_IDLE = 0xcf, P1_OPEN = 0xa0, TEST_OK = 0x55, NO_PASSWORD = 0xf1, VERSION = 'H', RESEND = 0xfe,
        BREAK = 0xf0, RAM = 32, REPLY = 16 };
 enum { INPUT_NS = 8000, REPLY_NS = 20000, BYTE_NS = 900000 };
 enum { CMD_READ_RAM = 0x20, CMD_WRITE_RAM = 0x60, CMD_AUX_OFF = 0xa7, CMD_AUX_ON, CMD_AUX_TEST, CMD_SELF_TEST,
-       CMD_KBD_TEST, CMD_PASSWORD = 0xa4, CMD_KBD_OFF = 0xad, CMD_KBD_ON, CMD_READ_P1 = 0xc0,
-       CMD_READ_P2 = 0xd0, CMD_WRITE_P2, CMD_KBD_OUTPUT, CMD_AUX_OUTPUT, CMD_TO_AUX, CMD_A20_OFF = 0xdd,
+       CMD_KBD_TEST, CMD_VERSION = 0xa1, CMD_PASSWORD = 0xa4, CMD_KBD_OFF = 0xad, CMD_KBD_ON,
+       CMD_READ_P1 = 0xc0, CMD_POLL_LOW, CMD_POLL_HIGH, CMD_READ_P2 = 0xd0, CMD_WRITE_P2, CMD_KBD_OUTPUT, CMD_AUX_OUTPUT, CMD_TO_AUX, CMD_A20_OFF = 0xdd,
        CMD_A20_ON = 0xdf, CMD_TEST_INPUTS, CMD_PULSE = 0xf0 };
 
 struct i8042 {
@@ -37,6 +37,7 @@ struct i8042 {
     uint8_t status, output, input;
     uint8_t command;                            /* waits for its parameter, else 0 */
     uint8_t ram[RAM], p2;                       /* ram[0] is the command byte */
+    uint8_t polling;                            /* C1h or C2h: half of the input port shows in the status; else 0 */
     bool breaking;                              /* F0h was translated away: the next code is a break */
     struct fifo reply;                          /* pairs: AUX_OBF and TIMEOUT flags, byte */
     int64_t line_free;                          /* when the last byte to a device is through */
@@ -203,7 +204,7 @@ static void kbc_self_test(struct i8042 *k)
 
 static void kbc_command(struct i8042 *k, uint8_t c)
 {
-    k->command = 0;
+    k->command = k->polling = 0;
     if (c >= CMD_READ_RAM && c < CMD_READ_RAM + RAM) {
         kbc_reply(k, 0, k->ram[c & (RAM - 1)]);
         return;
@@ -218,6 +219,9 @@ static void kbc_command(struct i8042 *k, uint8_t c)
         return;
     }
     switch (c) {
+    case CMD_VERSION: kbc_reply(k, 0, VERSION); break;          /* a letter, as AMI's controllers say [RBIL] */
+    case CMD_POLL_LOW:
+    case CMD_POLL_HIGH: k->polling = c; break;
     case CMD_PASSWORD: kbc_reply(k, 0, NO_PASSWORD); break;
     case CMD_AUX_OFF: k->ram[0] |= CCB_EN2; break;
     case CMD_AUX_ON: k->ram[0] &= (uint8_t)~CCB_EN2; break;
@@ -273,6 +277,8 @@ static uint64_t kbc_read(void *chip, uint64_t offset, unsigned size)
     struct i8042 *k = chip;
     (void)size;
     kbc_catch_up(k);
+    if (offset && k->polling)                   /* until the next command [PS2TRM, C1h, C2h] */
+        return (k->status & 0x0f) | (k->polling == CMD_POLL_LOW ? P1_OPEN << 4 & 0xf0 : P1_OPEN & 0xf0);
     if (offset)
         return k->status;
     k->status &= (uint8_t)~OBF;                 /* the byte stays and can be read again */
@@ -345,7 +351,7 @@ static void kbc_reset(struct device *dev, enum reset_kind kind)
     timer_stop(&dev->machine->clock, &k->input_timer);
     timer_stop(&dev->machine->clock, &k->output_timer);
     k->status = UNLOCKED;
-    k->output = k->input = k->command = 0;
+    k->output = k->input = k->command = k->polling = 0;
     k->breaking = false;
     k->line_free = 0;
     k->reply = (struct fifo){ .limit = REPLY };
@@ -370,7 +376,8 @@ static const struct state_field kbc_state[] = {
     FIELD(struct i8042, status), FIELD(struct i8042, output), FIELD(struct i8042, input),
     FIELD(struct i8042, command), FIELD_ARRAY(struct i8042, ram), FIELD(struct i8042, p2),
     FIELD(struct i8042, breaking), FIELD_STRUCT(struct i8042, reply, fifo_state),
-    FIELD(struct i8042, line_free), FIELD(struct i8042, input_timer), FIELD(struct i8042, output_timer), END
+    FIELD(struct i8042, line_free), FIELD(struct i8042, input_timer), FIELD(struct i8042, output_timer),
+    FIELD_SINCE(2, struct i8042, polling), END
 };
 static const struct property kbc_properties[] = {
     PROPERTY(struct i8042, iobase, "0x60", "the data port; status is 4 above"), END
@@ -380,6 +387,6 @@ static const struct pin kbc_outputs[] = {
 };
 const struct device_class i8042_class = {
     .name = "i8042", .summary = "keyboard and auxiliary device controller", .size = sizeof(struct i8042),
-    .properties = kbc_properties, .outputs = kbc_outputs, .state = kbc_state, .state_version = 1,
+    .properties = kbc_properties, .outputs = kbc_outputs, .state = kbc_state, .state_version = 2,
     .init = kbc_init, .reset = kbc_reset, .restored = kbc_restored,
 };

@@ -30,7 +30,7 @@ enum { BASE_HZ = 32768, UPDATE_NS = 1984000, UIP_EARLY_NS = 244000, HALF_SECOND_
 struct mc146818 {
     struct device dev;
     uint16_t iobase;
-    struct wire irq, nmi_off;
+    struct wire irq, pm, nmi_off;               /* pm: the level of irq for a power manager */
     uint8_t index, ram[SIZE];
     int64_t second;                             /* guest time at which the second in ram began */
     int64_t counted;                            /* guest time up to which PF is accounted for */
@@ -213,6 +213,7 @@ static void mc146818_update_irq(struct mc146818 *r)
     bool irq = r->ram[REG_C] & r->ram[REG_B] & (C_PF | C_AF | C_UF);
     r->ram[REG_C] = (uint8_t)((r->ram[REG_C] & ~C_IRQF) | (irq ? C_IRQF : 0));
     wire_set(&r->irq, irq);
+    wire_set(&r->pm, irq);
 
     int64_t period = TIMER_NEVER, update = TIMER_NEVER;
     if (r->ram[REG_B] & B_PIE && rtc_period(r))
@@ -393,7 +394,7 @@ static const struct state_field rtc_state[] = {
 static const struct property rtc_properties[] = {
     PROPERTY(struct mc146818, iobase, "0x70", "first of the two ports"), END
 };
-static const struct pin rtc_outputs[] = { PIN(struct mc146818, irq), PIN(struct mc146818, nmi_off), END };
+static const struct pin rtc_outputs[] = { PIN(struct mc146818, irq), PIN(struct mc146818, pm), PIN(struct mc146818, nmi_off), END };
 const struct device_class mc146818_class = {
     .name = "mc146818", .summary = "real-time clock and CMOS memory", .size = sizeof(struct mc146818),
     .properties = rtc_properties, .outputs = rtc_outputs, .state = rtc_state, .state_version = 1,

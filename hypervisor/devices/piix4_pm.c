@@ -3,7 +3,7 @@
  * In a PC: PCI 00:01.3, 8086:7113. PMBA (40h) places 64 ports: PM1 status, enable and control, the 24-bit timer at
  * 3.579545 MHz. SMBBA (90h) places the SMBus host controller. SCI is ISA IRQ 9. Ports B2h/B3h (APM control and status) carry
  * the firmware's ACPI on and off commands. AFE0h holds general purpose event block 0 and AE00h the hot plug registers that
- * the firmware's tables describe. Input 0 is the power button.
+ * the firmware's tables describe. Input 0 is the power button, input 1 the clock's IRQ8.
  *
  * References: [PIIX4] 7.1-7.3: configuration, PM and SMBus registers; [ACPI 1.0b] 4.7 for PM1; [SeaBIOS] for GPE0, the commands
  * F1h and F0h, and the bits of 5Fh, 63h, 67h by which its tables tell which legacy ports exist.
@@ -32,7 +32,7 @@ struct piix4_pm {
     struct region *pm, *smb, *gpe, *hotplug;
     uint16_t pmsts, pmen, pmcntrl, gpests, gpeen;   /* state */
     uint8_t apm[2], registers[PM_PORTS], smbus[SMB_PORTS];
-    bool button;
+    bool button, alarm;
     int64_t halves;                             /* half periods of the timer that TMROF has seen */
     struct timer overflow;
 };
@@ -237,11 +237,12 @@ static void pm_written(struct device *dev, unsigned offset, unsigned size)
 static void pm_input(struct device *dev, unsigned pin, bool level)
 {
     struct piix4_pm *p = pm_of(dev);
-    if (pin || p->button == level)
+    bool *input = pin ? &p->alarm : &p->button;
+    if (pin > 1 || *input == level)
         return;
-    p->button = level;
+    *input = level;
     if (level)
-        p->pmsts |= PWRBTN;
+        p->pmsts |= pin ? RTC : PWRBTN;
     pm_update_irq(p);
 }
 
@@ -307,7 +308,8 @@ static const struct state_field pm_state[] = {
     PCI_STATE(struct piix4_pm, pci), FIELD(struct piix4_pm, pmsts), FIELD(struct piix4_pm, pmen),
     FIELD(struct piix4_pm, pmcntrl), FIELD(struct piix4_pm, gpests), FIELD(struct piix4_pm, gpeen),
     FIELD_ARRAY(struct piix4_pm, apm), FIELD_ARRAY(struct piix4_pm, registers), FIELD_ARRAY(struct piix4_pm, smbus),
-    FIELD(struct piix4_pm, button), FIELD(struct piix4_pm, halves), FIELD(struct piix4_pm, overflow), END
+    FIELD(struct piix4_pm, button), FIELD(struct piix4_pm, halves), FIELD(struct piix4_pm, overflow),
+    FIELD_SINCE(2, struct piix4_pm, alarm), END
 };
 static const struct property pm_properties[] = {
     PROPERTY(struct piix4_pm, acpi, "on", "off hides the function: firmware then makes no ACPI tables"),
@@ -318,6 +320,6 @@ static const struct pin pm_outputs[] = { PIN(struct piix4_pm, sci), END };
 
 const struct device_class piix4_pm_class = {
     .name = "piix4_pm", .summary = "PIIX4 power management: ACPI events, timer, power button", .size = sizeof(struct piix4_pm),
-    .properties = pm_properties, .outputs = pm_outputs, .state = pm_state, .state_version = 1,
+    .properties = pm_properties, .outputs = pm_outputs, .state = pm_state, .state_version = 2,
     .init = pm_init, .reset = pm_reset, .restored = pm_restored, .input = pm_input,
 };

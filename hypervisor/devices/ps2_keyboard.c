@@ -331,7 +331,7 @@ static bool kbd_parameter(struct ps2_keyboard *k, uint8_t byte)
         return true;
     }
     k->command = 0;
-    fifo_push(&k->reply, ACK);
+    fifo_push(&k->reply, command == CMD_SET && byte > 3 ? CMD_RESEND : ACK);       /* there are three sets */
     switch (command) {
     case CMD_LEDS:
         k->leds = byte & 7;

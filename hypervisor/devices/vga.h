@@ -1,5 +1,5 @@
 /* The VGA, private to the files vga*.c, bochs_*.c: registers and timing (vga.c), memory path (vga_memory.c),
- * pictures (vga_draw.c), and the Bochs display interface (bochs_vbe.c). A card embeds struct vga, lists
+ * pictures (vga_draw.c), and the Bochs display interface (vga_vbe.c). A card embeds struct vga, lists
  * VGA_STATE, and calls vga_init and vga_reset; cards differ in how much memory they have and where else it
  * can be seen. */
 #ifndef DEVICES_VGA_H

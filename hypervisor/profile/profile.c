@@ -60,11 +60,24 @@ static void place_text(char *text, size_t size, const char *file, unsigned line,
         snprintf(text, size, "%s", section);
 }
 
+/* Keys whose text is one of few words. */
+static bool choice_check(const struct profile_section *s, const char *place, const char *key, const char *value, struct error *err)
+{
+    static const struct { const char *section, *key, *one, *other; } choices[] = {
+        { "machine", "clock", "real", "counted" }, { "window", "scale", "integer", "smooth" },
+    };
+    for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++)
+        if (!strcmp(choices[i].section, s->name) && !strcmp(choices[i].key, key) && strcmp(choices[i].one, value) &&
+            strcmp(choices[i].other, value))
+            return error_set(err, EINVAL, "%s.%s: '%s' is neither %s nor %s", place, key, value, choices[i].one, choices[i].other);
+    return true;
+}
+
 static bool value_check(const struct profile_section *s, const char *place, const char *key, const char *value,
                         struct error *err)
 {
     uint64_t object[PROFILE_OBJECT_MAX / sizeof(uint64_t)] = { 0 };
-    bool ok = property_set(s->properties, object, place, key, value, err);
+    bool ok = property_set(s->properties, object, place, key, value, err) && choice_check(s, place, key, value, err);
 
     property_free(s->properties, object);
     return ok;

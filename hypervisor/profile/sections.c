@@ -23,13 +23,13 @@ const struct property profile_machine_properties[] = {
 };
 const struct property profile_cpu_properties[] = {
     PROPERTY(struct profile_cpu, model, "pentium3",
-             "386 486 pentium pentium-mmx pentium-pro pentium2 pentium3 pentium4"),
+             "386 486sx 486 486dx4 pentium pentium-mmx pentium-pro pentium2 pentium3 pentium4"),
     PROPERTY(struct profile_cpu, features, "", "features added or taken from the model, as in +sse2 -apic"),
     PROPERTY(struct profile_cpu, engine, "auto", "auto, translator or interpreter"),
     PROPERTY(struct profile_cpu, count, "1", "processors"),
     PROPERTY(struct profile_cpu, clock, "0", "speed in Hz that the time stamp counter shows; 0: the model's own"),
     PROPERTY(struct profile_cpu, icount, "0", "instructions a second with the counted clock; 0: 100 million"),
-    PROPERTY_AS(struct profile_cpu, dos_idle, "dos-idle", "yes", "the CPU rests when DOS says that it waits (INT 28h, INT 2Fh AX=1680h)"),
+    PROPERTY_AS(struct profile_cpu, dos_idle, "dos-idle", "yes", "the CPU rests when DOS says that it waits (INT 28h, INT 2Fh AX=1680h, a loop of INT 16h AH=01h)"),
     PROPERTY_AS(struct profile_cpu, cpuid_max, "cpuid-max", "0xffffffff", "highest CPUID leaf reported"),
     END
 };

@@ -146,6 +146,7 @@ struct cpu {
     void (*sync)(struct cpu *);                 /* makes `instructions` exact while `current` is executed; NULL: they are */
     unsigned idle_calls;                        /* of DOS, in a row; see exec_INT */
     uint64_t idle_last;                         /* instructions at the last */
+    unsigned polls; uint64_t poll_last, poll_state;     /* the same for a loop that asks the BIOS for a key: polls() in exec_far.c */
     uint64_t exits_io, exits_mmio, exits_hlt;   /* --stats */
 };
 

@@ -605,3 +605,36 @@ Test(integer16, dos_that_waits_rests_the_cpu)
     c->halted = false;
     EQ(c->engine->run(c, 20000), CPU_BUDGET);
 }
+
+/* A handler that only returns, at 0:2000h, for INT 16h; a loop that asks it for a key, with `extra` in it. */
+static enum cpu_exit poll_keys(const uint8_t *extra, size_t length)
+{
+    uint8_t code[16] = { 0xfb, 0xb4, 0x01, 0xcd, 0x16 };
+    memcpy(code + 5, extra, length);
+    code[5 + length] = 0xeb;
+    code[6 + length] = (uint8_t)-(6 + length);
+    le16_put(b->ram + 0x16 * 4, 0x2000);
+    le16_put(b->ram + 0x16 * 4 + 2, 0);
+    b->ram[0x2000] = 0xcf;
+    cpu_bench_load(b, CPU_BENCH_CODE, code, sizeof code);
+    c->eip = CPU_BENCH_CODE;
+    c->halted = false;
+    return c->engine->run(c, 20000);
+}
+
+Test(integer16, a_loop_that_asks_for_a_key_rests_the_cpu)
+{
+    static const uint8_t none[1], count[] = { 0x43 }, apart[] = { 0xb9, 0x00, 0x04, 0xe2, 0xfe };   /* inc bx; mov cx, 400h; loop $ */
+    c->dos_idle = true;
+    EQ(poll_keys(none, 0), CPU_HALTED);
+    EQ(c->eip, CPU_BENCH_CODE + 3);
+    c->halted = false;
+    EQ(c->engine->run(c, 20000), CPU_HALTED);
+    EQ(poll_keys(count, sizeof count), CPU_BUDGET);
+    EQ(poll_keys(apart, sizeof apart), CPU_BUDGET);
+    le16_put(b->ram + 0x41c, 2);                        /* a key waits */
+    EQ(poll_keys(none, 0), CPU_BUDGET);
+    le16_put(b->ram + 0x41c, 0);
+    c->dos_idle = false;
+    EQ(poll_keys(none, 0), CPU_BUDGET);
+}

@@ -200,6 +200,31 @@ Test(piix4_pm, power_button_and_soft_off)
     bench_free(b);
 }
 
+Test(piix4_pm, the_clock_wakes)
+{
+    struct bench *b = pm_bench(NULL);
+    bench_add(b, "mc146818", "rtc", NULL);
+    cr_assert(machine_wire(b->m, "rtc", "pm", "pm", 1));
+    bench_reset(b);
+    pci_config_write(b->m, PM, 0x40, 4, 0x601);
+    pci_config_write(b->m, PM, 0x80, 1, 1);
+    bench_out8(b, 0xb2, 0xf1);
+    bench_out16(b, 0x602, 0x400);
+    for (unsigned n = 1; n <= 5; n += 2) {              /* each second, minute, hour */
+        bench_out8(b, 0x70, (uint8_t)n);
+        bench_out8(b, 0x71, 0xff);
+    }
+    bench_out8(b, 0x70, 0x0b);
+    bench_out8(b, 0x71, 0x22);                          /* AIE, 24 hours */
+    cr_assert(!bench_irq(b, 0));
+    bench_step(b, 1100000000);
+    cr_assert(bench_irq(b, 0));
+    cr_assert(bench_in16(b, 0x600) & 0x400);
+    bench_out16(b, 0x600, 0x400);
+    cr_assert(!bench_irq(b, 0), "until the next edge of IRQ8");
+    bench_free(b);
+}
+
 Test(piix4_pm, what_firmware_looks_at)
 {
     struct bench *b = pm_bench(NULL);

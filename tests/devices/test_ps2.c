@@ -533,3 +533,32 @@ Test(ps2_mouse, the_sample_rate_bounds_the_stream)
     cr_assert(bytes >= 3 * 19 && bytes <= 3 * 21, "%u", bytes);
     bench_free(b);
 }
+
+Test(ps2_keyboard, there_are_three_sets)
+{
+    struct bench *b = kbc(false);
+    bench_out8(b, 0x60, 0xf0);
+    received(b);
+    bench_out8(b, 0x60, 0x04);
+    cr_assert_str_eq(received(b), "fe");
+    bench_out8(b, 0x60, 0xf0);
+    received(b);
+    bench_out8(b, 0x60, 0x00);
+    cr_assert_str_eq(received(b), "fa 02", "unchanged");
+    bench_free(b);
+}
+
+Test(i8042, input_port_in_the_status_and_version)
+{
+    struct bench *b = kbc(false);
+    command(b, 0xc2);
+    cr_assert_eq(bench_in8(b, 0x64) & 0xf0, 0xa0, "bits 4 to 7");
+    command(b, 0xc1);
+    cr_assert_eq(bench_in8(b, 0x64) & 0xf0, 0x00, "bits 0 to 3");
+    bench_out8(b, 0x64, 0xc0);
+    cr_assert_str_eq(received(b), "a0", "another command ends it");
+    cr_assert_eq(bench_in8(b, 0x64) & 0xf0, 0x10);
+    bench_out8(b, 0x64, 0xa1);
+    cr_assert_str_eq(received(b), "48");
+    bench_free(b);
+}

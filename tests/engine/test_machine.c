@@ -157,6 +157,15 @@ Test(machine, settings_that_cannot_be)
     }
 }
 
+Test(machine, settings_of_a_drive_that_a_run_lacks)
+{
+    struct fixture *f = with_rom(halt, sizeof(halt));
+    set(f, "cdrom0.serial=7");
+    set(f, "floppy1.type=1440");
+    machine_free(make(f));
+    done(f);
+}
+
 Test(machine, firmware_that_cannot_be)
 {
     static const size_t sizes[] = { 0, 512, (64 << 10) - 1, (64 << 10) + 1, (4 << 20) + 4096 };

@@ -185,3 +185,27 @@ Test(profile, shipped_ones_are_right)
     cr_assert_geq(count, 9);
     profile_list_free(names);
 }
+
+Test(profile, words_of_a_choice)
+{
+    struct profile *p = profile_new();
+    struct error err = { 0 };
+
+    cr_assert(!profile_set_text(p, "window.scale=huge", &err));
+    cr_assert(strstr(err.text, "neither integer nor smooth"), "%s", err.text);
+    cr_assert(!profile_set_text(p, "machine.clock=sundial", &err));
+    cr_assert(profile_set_text(p, "window.scale=smooth", &err) && profile_set_text(p, "machine.clock=counted", &err), "%s", err.text);
+    profile_free(p);
+}
+
+Test(profile, times_have_units)
+{
+    static const struct { const char *text; int64_t ns; } good[] = { { "0", 0 }, { "7ns", 7 }, { "200us", 200000 }, { "8ms", 8000000 }, { "1s", 1000000000 } };
+    static const char *const bad[] = { "", "7", "us", "-1us", "1.5ms", "7 us", "7m", "99999999999999999999ns", "9999999999999s" };
+    int64_t ns;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        cr_assert(parse_time(good[i].text, &ns) && ns == good[i].ns, "%s", good[i].text);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        cr_assert(!parse_time(bad[i], &ns), "%s", bad[i]);
+}

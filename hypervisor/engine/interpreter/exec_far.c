@@ -69,16 +69,43 @@ static bool rests(struct cpu *c, const struct insn *i)
     if (c->idle_calls < IDLE_CALLS || !c->dos_idle || !(c->eflags & FLAG_IF) || c->shadow)
         return false;
     c->idle_calls = IDLE_CALLS - 2;             /* once executed after the rest */
-    c->eip = insn_eip(c, i);
-    c->halted = true;
-    c->exits_hlt++;
+    return true;
+}
+
+/* A loop that does nothing but ask the BIOS whether a key waits (INT 16h, AH = 01h or 11h [RBIL]): the same call with the same registers
+ * and with less between two calls than a program could use, often enough; and no key is in the buffer [0040:001A, 001C], whose interrupt
+ * might have come since the last answer. A loop that counts in memory is taken for one, too; one that counts in a register, draws, or
+ * reads a clock's port is not. */
+static bool polls(struct cpu *c, const struct insn *i)
+{
+    enum { POLLS = 400, POLL_APART = 600, KEY_HEAD = 0x41a, KEY_TAIL = 0x41c };
+    unsigned ah = c->gpr[EAX] >> 8 & 0xff;
+    if ((i->imm & 0xff) != 0x16 || (ah != 0x01 && ah != 0x11) || (cpu_protected(c) && !cpu_v86(c)))
+        return false;
+    exec_sync(c);
+    uint64_t state = (uint64_t)c->seg[CS].selector << 32 | insn_eip(c, i);
+    for (unsigned n = EAX; n <= EDI; n++)
+        state = state * 0x9e3779b97f4a7c15ull + c->gpr[n];
+    state = state * 0x9e3779b97f4a7c15ull + (c->seg[DS].selector << 16 | c->seg[ES].selector);
+    bool again = state == c->poll_state && (int64_t)(c->instructions - c->poll_last) < POLL_APART;
+    c->polls = again ? c->polls + 1 : 0;
+    c->poll_state = state;
+    c->poll_last = c->instructions;
+    if (c->polls < POLLS || !c->dos_idle || !(c->eflags & FLAG_IF) || c->shadow || mmu_read(c, KEY_HEAD, 2) != mmu_read(c, KEY_TAIL, 2))
+        return false;
+    c->polls = POLLS - 2;                       /* once executed after the rest */
+    c->poll_last += POLL_APART * 64;            /* the interrupt's handler may take longer than a round */
     return true;
 }
 
 void exec_INT(struct cpu *c, const struct insn *i)
 {
-    if (rests(c, i))
+    if (polls(c, i) || rests(c, i)) {           /* as if a HLT stood before it */
+        c->eip = insn_eip(c, i);
+        c->halted = true;
+        c->exits_hlt++;
         return;
+    }
     if (cpu_v86(c)) {
         if (c->cr4 & CR4_VME && tss_redirects(c, (uint8_t)i->imm)) {
             cpu_interrupt_v86(c, (uint8_t)i->imm, insn_next(c, i));
