@@ -80,7 +80,7 @@ static char *host_clipboard(void *ui, const char *text)
     if (text) {
         free(s->guest_clip);
         s->guest_clip = strdup(text);
-    } else if (s->clip) {
+    } else if (s->clip && !s->counted) {
         copy = strdup(s->clip);
     }
     pthread_mutex_unlock(&s->notice_lock);

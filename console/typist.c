@@ -100,8 +100,6 @@ void typist_live(struct typist *t, struct live_event e)
 {
     unsigned end;
 
-    if (!t->machine->real_time)
-        return;                                 /* counted time: steps are the only input */
     machine_lock(t->machine);
     if (e.kind != LIVE_KEY) {
         e.click = e.buttons != t->live_buttons;

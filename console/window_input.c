@@ -13,14 +13,21 @@
 
 enum { FLOPPY_LARGEST = 2949120 };
 
+/* In counted time the steps of the command line are the only input. */
+static void live(struct window *w, struct live_event e)
+{
+    if (!w->session->counted)
+        typist_live(&w->session->typist, e);
+}
+
 static void send_key(struct window *w, uint16_t usage, bool down)
 {
-    typist_live(&w->session->typist, (struct live_event){ .kind = LIVE_KEY, .usage = usage, .down = down });
+    live(w, (struct live_event){ .kind = LIVE_KEY, .usage = usage, .down = down });
 }
 
 static void send_motion(struct window *w, int dx, int dy, int dz)
 {
-    typist_live(&w->session->typist, (struct live_event){ LIVE_MOVE, .x = dx, .y = dy, .dz = dz, .buttons = w->buttons });
+    live(w, (struct live_event){ LIVE_MOVE, .x = dx, .y = dy, .dz = dz, .buttons = w->buttons });
 }
 
 static void release_keys(struct window *w)
@@ -293,7 +300,7 @@ static void pointer_at(struct window *w, int x, int y, int dz)
     int64_t px = (int64_t)(x - w->shown.x) * 65535 / MAX(1, w->shown.w - 1);
     int64_t py = (int64_t)(y - w->shown.y) * 65535 / MAX(1, w->shown.h - 1);
 
-    typist_live(&w->session->typist, (struct live_event){ LIVE_AT, .x = (int)MAX(0, MIN(px, 65535)),
+    live(w, (struct live_event){ LIVE_AT, .x = (int)MAX(0, MIN(px, 65535)),
                                                           .y = (int)MAX(0, MIN(py, 65535)), .dz = dz, .buttons = w->buttons });
 }
 

@@ -275,7 +275,7 @@ Test(session, a_counted_run_takes_no_input, .timeout = 120)
     cr_assert_eq(RUN("kill", "pc"), 0, "%s", said("err"));
     waitpid(child, &status, 0);
     for (unsigned n = 0; n < 2; n++) {
-        cr_assert_eq(RUN("boot", "--headless", "--set", "machine.clock=counted", "--until", "SeaBIOS", "--key", "esc", "--until", "boot",
+        cr_assert_eq(RUN("boot", "--headless", "--set", "machine.clock=counted", "--until", "SeaBIOS", "--move", "3,3", "--key", "esc", "--until", "boot",
                          "--for", "60", "--stats", files[n]), 0, "%s", said("err"));
         json_t *json = json_load_file(files[n], 0, NULL);
         counts[n] = json_integer_value(json_object_get(json, "instructions"));
