@@ -63,9 +63,12 @@ struct context *context_now(struct translator *tr, unsigned mode)
     bool windowed = tr->window;
     if (likely(tr->context && matches(tr->context, c, mode, windowed)))
         return tr->context;
+    struct context **last = &tr->last_of_mode[mode & (DECODE_MODES - 1)];
+    if (*last && matches(*last, c, mode, windowed))
+        return tr->context = *last;
     for (unsigned n = 0; n < CONTEXTS; n++)
         if (tr->contexts[n].jumps && matches(&tr->contexts[n], c, mode, windowed))
-            return tr->context = &tr->contexts[n];
+            return tr->context = *last = &tr->contexts[n];
     struct context *x = &tr->contexts[tr->context_next++ % CONTEXTS];
     if (x->jumps) {
         drop_code(tr, x);

@@ -194,6 +194,15 @@ static bool next_stands(struct translator *tr, const struct site *s)
         && !s->t->dead;                                         /* looked at last: the context may have been given to another */
 }
 
+/* The same after an instruction of SITE_MILD. */
+static bool next_stands_mild(const struct translator *tr, const struct site *s)
+{
+    const struct cpu *c = tr->cpu;
+    const struct context *x = s->t->context;
+    return !atomic_load_explicit(&c->pending, memory_order_relaxed) && c->eip == insn_eip(c, s->insn) + s->insn->length && !s->t->dead
+        && x->read_classes == c->read_classes && x->write_classes == c->write_classes && !(x->windowed && !tr->window);
+}
+
 /* An instruction after which something may have changed. 1: go on; else where, or NULL: by the loop. */
 const uint8_t *helper_next(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
 {
@@ -211,6 +220,8 @@ const uint8_t *helper_next(struct cpu *c, const struct site *s, uint32_t linear,
         tr->in.frame.stop = 0;
         tr->count.handler_nexts++;
         handler_of(s)(c, s->insn);
+        if (s->kind == SITE_MILD && likely(next_stands_mild(tr, s)))
+            return (const uint8_t *)1;
     }
     if (c->cr0 & (CR0_EM | CR0_TS))
         fpu_store(tr);

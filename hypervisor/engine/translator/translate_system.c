@@ -19,10 +19,23 @@ static void emit_flag(struct maker *m, unsigned n, bool set)
     emit_store(e, flags, RCX);
 }
 
+/* Loads a data segment, or accesses a port. */
+static bool is_mild(const struct insn *i)
+{
+    switch (key_of(&opcodes[i->id])) {
+    case 0x8e: return i->reg != SS;
+    case 0x07: case 0x1f: case 0x1a1: case 0x1a9: case 0xc4: case 0xc5: case 0x1b4: case 0x1b5: case 0xe4: case 0xe5: case 0xe6: case 0xe7:
+    case 0xec: case 0xed: case 0xee: case 0xef: return true;
+    default: return false;
+    }
+}
+
 static void emit_handler_next(struct maker *m, const struct insn *i)
 {
     struct site *s = site_new(m, i, 0, 0);
     s->uncounted = 1;
+    if (is_mild(i))
+        s->kind = SITE_MILD;
     emit_mov_imm64(&m->e, RCX, (uint64_t)(uintptr_t)s);
     emit_call(&m->e, m->tr->routine.next);
 }

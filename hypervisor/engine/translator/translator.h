@@ -36,8 +36,9 @@ struct link {
     bool backward;                              /* loops look whether the run is over */
 };
 /* A place from which translated code calls C. What is left to do after a store: nothing; move ESP; move EDI, and ESI; the block
- * is over anyway. SITE_SSE_*: the slow path of an operand that is not x87's or MMX's is the handler. */
-enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_POP, SITE_STRING, SITE_SSE_LOAD, SITE_SSE_STORE, SITE_LAST };
+ * is over anyway. SITE_SSE_*: the slow path of an operand that is not x87's or MMX's is the handler.
+ * SITE_MILD: the handler changes a data segment at most, and what devices do. */
+enum site_kind { SITE_PLAIN, SITE_PUSH, SITE_POP, SITE_STRING, SITE_SSE_LOAD, SITE_SSE_STORE, SITE_MILD, SITE_LAST };
 struct site {
     struct translation *t;
     const struct insn *insn;
@@ -62,7 +63,7 @@ struct translation {
 
 /* --- the code cache --------------------------------------------------------------------------------------------- */
 /* A ring of chunks. The translations of the chunk that is about to be filled are dropped; the others stay. */
-enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 32, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64 };
+enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 32, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64, DECODE_MODES = 32 };
 struct code_chunk { uint8_t *start; struct translation *translations; uint8_t *records; size_t records_used; };
 struct routines {                               /* emitted once; writable addresses but `enter` */
     uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *sse, *end, *end_tail, *next, *store_xmm, *load_xmm;
@@ -82,7 +83,7 @@ struct translator {
     unsigned chunk, chunk_count;
     uint8_t *next;                              /* where the next block goes, in chunks[chunk] */
     struct routines routine;
-    struct context contexts[CONTEXTS], *context;
+    struct context contexts[CONTEXTS], *context, *last_of_mode[DECODE_MODES];
     struct windows *windows;
     struct window *window;                      /* of the context */
     unsigned context_next;
