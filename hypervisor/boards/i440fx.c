@@ -387,7 +387,7 @@ static bool add_scsi(struct board *b, struct error *err)
         if (!strcmp(scsi_cards[n].name, name))
             card = &scsi_cards[n];
     if (!card)
-        return error_set(err, EINVAL, "there is no SCSI adapter '%s'; scsi.card is none, am53c974, lsi53c895a, lsi53c810 or buslogic", name);
+        return error_set(err, EINVAL, "there is no SCSI adapter '%s'; scsi.card is none or am53c974", name);
     if (!add(b, "scsi_bus", "scsi0", err, "%s", "") || !add(b, card->class, "hba", err, "slot=%u%s", SCSI_SLOT, card->options))
         return false;
     wire(b, "hba", "intx", "piix3", SCSI_SLOT * 4);

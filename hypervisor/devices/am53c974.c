@@ -176,7 +176,7 @@ static bool run_select(struct am53c974 *p, unsigned command)
             fifo_put(p, byte);
         }
         if (!scsi_select(p->scsi, p->destination & 7, atn)) {
-            p->step = 0;
+            p->step = p->fill = 0;              /* QUIRK(seabios-esp): it does not flush the FIFO before the next one */
             return done(p, INTR_DC);
         }
         p->begun = true;

@@ -1,18 +1,18 @@
-/* Intel 82371SB PIIX3, function 1: the IDE controller, two ATA channels with bus master DMA.
+/* Intel 82371SB PIIX3 and 82371AB PIIX4, function 1: the IDE controller, two ATA channels with bus master DMA.
  *
  * In a PC: PCI 00:01.1, 8086:7010, in legacy mode: the channels keep their ISA ports and IRQ 14 and 15 (ata_channel.c), IDETIM
  * 40h-43h turns their decoding on. BAR 4 places 16 ports of bus master registers, 8 a channel: command, status, and the
- * address of a table of physical regions (PRD).
+ * address of a table of physical regions (PRD). The PIIX4 is 8086:7111 and adds registers for Ultra DMA.
  *
- * References: [PIIX3] 2.3 (configuration), 2.7 (bus master registers); [BMIDE] Programming Interface for Bus Master IDE
+ * References: [PIIX3] 2.3 (configuration), 2.7 (bus master registers); [PIIX4] 5.1; [BMIDE] Programming Interface for Bus Master IDE
  * Controller 1.0, for the table and the meaning of the status bits.
- * Not modelled: timing (IDETIM and SIDETIM hold what was written), prefetching and posting.
+ * Not modelled: timing (IDETIM, SIDETIM and the PIIX4's UDMACTL and UDMATIM hold what was written), prefetching and posting.
  */
 #include "devices/ata.h"
 #include "devices/pci.h"
 #include <errno.h>
 
-enum { IDETIM = 0x40, SIDETIM = 0x44, IDETIM_IDE = 0x80 };      /* bit 15 of the word */
+enum { IDETIM = 0x40, SIDETIM = 0x44, UDMACTL = 0x48, UDMATIM = 0x4a, IDETIM_IDE = 0x80 };      /* bit 15 of the word */
 enum { BM_COMMAND, BM_STATUS = 2, BM_TABLE = 4, BM_PORTS = 16 };
 enum { BM_START = 1 << 0, BM_TO_MEMORY = 1 << 3 };
 enum { BM_ACTIVE = 1 << 0, BM_ERROR = 1 << 1, BM_INTERRUPT = 1 << 2, BM_CAPABLE = 3 << 5 };
@@ -29,7 +29,7 @@ struct master {
 struct piix3_ide {
     struct device dev;
     struct pci_function pci;                    /* state */
-    char *primary, *secondary;                  /* properties */
+    char *primary, *secondary, *chip;           /* properties */
     struct master master[2];
 };
 
@@ -196,8 +196,11 @@ static bool channel_take(struct piix3_ide *p, unsigned n, const char *id, struct
 
 static bool ide_init(struct device *dev, struct error *err)
 {
-    static const struct pci_identity identity = { 0x8086, 0x7010, 0x010180, 0, 0x1af4, 0x1100, 0, 0x0280 };
     struct piix3_ide *p = ide_of(dev);
+    bool piix4 = !strcmp(p->chip, "piix4");
+    const struct pci_identity identity = { 0x8086, piix4 ? 0x7111 : 0x7010, 0x010180, piix4 ? 1 : 0, 0x1af4, 0x1100, 0, 0x0280 };
+    if (!piix4 && strcmp(p->chip, "piix3"))
+        return error_set(err, EINVAL, "%s: there is no chip '%s'; it is piix3 or piix4", dev->id, p->chip);
     if (!channel_take(p, 0, p->primary, err) || !channel_take(p, 1, p->secondary, err) ||
         !pci_function_init(&p->pci, dev, &identity, 1, 1, err))
         return false;
@@ -206,6 +209,10 @@ static bool ide_init(struct device *dev, struct error *err)
     le16_put(p->pci.writable + IDETIM, 0xffff);
     le16_put(p->pci.writable + IDETIM + 2, 0xffff);
     p->pci.writable[SIDETIM] = 0xff;
+    if (piix4) {
+        p->pci.writable[UDMACTL] = 0x0f;
+        le16_put(p->pci.writable + UDMATIM, 0x3333);
+    }
     pci_bar_init(&p->pci, 4, PCI_BAR_IO, BM_PORTS, space_map_io(dev->machine->ports, 0, BM_PORTS, &bm_ops, p, 1));
     return true;
 }
@@ -244,12 +251,13 @@ static const struct state_field ide_state[] = {
     PCI_STATE(struct piix3_ide, pci), FIELD_STRUCTS(struct piix3_ide, master, master_state), END
 };
 static const struct property ide_properties[] = {
+    PROPERTY(struct piix3_ide, chip, "piix3", "piix3, or piix4 with another PCI identity and Ultra DMA registers"),
     PROPERTY(struct piix3_ide, primary, "ide0", "id of the first ata_channel"),
     PROPERTY(struct piix3_ide, secondary, "ide1", "id of the second ata_channel"), END
 };
 
 const struct device_class piix3_ide_class = {
-    .name = "piix3_ide", .summary = "PIIX3 IDE controller with bus master DMA", .size = sizeof(struct piix3_ide),
+    .name = "piix3_ide", .summary = "PIIX3 or PIIX4 IDE controller with bus master DMA", .size = sizeof(struct piix3_ide),
     .properties = ide_properties, .state = ide_state, .state_version = 1,
     .init = ide_init, .reset = ide_reset, .restored = ide_restored,
 };

@@ -175,6 +175,13 @@ Test(am53c974, seabios_esp)
 {
     struct bench *b = scsi_bench("am53c974", &disk);
     unsigned polls = 0;
+    for (unsigned id = 1; id < 3; id++) {
+        bench_out8(b, STAT, (uint8_t)id);
+        for (unsigned n = 0; n < 13; n++)
+            bench_out8(b, FIFO, 0);
+        bench_out8(b, CMD, 0x42);
+        cr_assert_eq(bench_in8(b, INTR), 0x20);
+    }
     bench_out8(b, STAT, 0);
     for (unsigned n = 0; n < 13; n++)
         bench_out8(b, FIFO, n == 1 ? 0x12 : n == 5 ? 36 : 0);

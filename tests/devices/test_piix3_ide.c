@@ -135,3 +135,18 @@ Test(piix3_ide, idetim_turns_the_ports_off)
     bench_free(b);
     block_close(disk);
 }
+
+Test(piix3_ide, piix4_is_another_identity)
+{
+    struct error err = { 0 };
+    struct bench *b = bench_new();
+    bench_add(b, "pci", "pci0", NULL);
+    bench_add(b, "ata_channel", "ide0", NULL);
+    bench_add(b, "piix3_ide", "ide", "chip=piix4");
+    bench_reset(b);
+    cr_assert_eq(pci_config_read(b->m, 9, 0, 4), 0x71118086);
+    pci_config_write(b->m, 9, 0x48, 4, ~0u);
+    cr_assert_eq(pci_config_read(b->m, 9, 0x48, 4), 0x3333000f, "Ultra DMA control and timing");
+    cr_assert_null(machine_add(b->m, "piix3_ide", "other", "chip=piix5", &err));
+    bench_free(b);
+}

@@ -231,3 +231,113 @@ Test(scsi, a_disc_is_read_and_taken_out)
     end(b);
     block_close(disc);
 }
+
+/* A data track, two of audio in the same session, a data track in another one. */
+static struct bench *mixed(struct scsi_bus **bus, struct block **disc)
+{
+    static const struct block_disc tracks = { 4, { { 0, 1, DISC_MODE1 }, { 100, 1, DISC_AUDIO }, { 250, 1, DISC_AUDIO }, { 15000, 2, DISC_MODE2 } } };
+    struct bench *b = start(bus);
+    struct error err = { 0 };
+    struct device *cd = bench_add(b, "scsi_cdrom", "cdrom0", "id=5");
+    *disc = block_open_memory(15100ull * 2352, &err);
+    (*disc)->disc = &tracks;
+    cd->class->reset(cd, RESET_POWER);
+    cr_assert(cd->class->media(cd, 0, *disc, &err));
+    scsi_sense(*bus, 5);
+    return b;
+}
+
+Test(scsi, tables_of_contents)
+{
+    struct scsi_bus *bus;
+    struct block *disc;
+    struct bench *b = mixed(&bus, &disc);
+    uint32_t length = 804;
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x43, 0, 0, 0, 0, 0, 0, 3, 0x24), back, &length), 0);
+    cr_assert(length == 4 + 5 * 8 && be16_get(back) == length - 2 && back[2] == 1 && back[3] == 4);
+    cr_assert(back[5] == 0x14 && back[6] == 1 && be32_get(back + 8) == 0);
+    cr_assert(back[13] == 0x10 && back[14] == 2 && be32_get(back + 16) == 100, "audio");
+    cr_assert(back[38] == 0xaa && be32_get(back + 40) == 15100, "lead-out");
+    length = 12;
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x43, 0, 1, 0, 0, 0, 0, 0, 12), back, &length), 0);
+    cr_assert(back[2] == 1 && back[3] == 2 && back[6] == 4 && be32_get(back + 8) == 15000, "the last session");
+    length = 804;
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x43, 0, 2, 0, 0, 0, 0, 3, 0x24), back, &length), 0);
+    cr_assert_eq(length, 4 + 11 * (3 + 3 + 3 + 1));
+    cr_assert(back[4] == 1 && back[7] == 0xa0 && back[12] == 1 && back[18] == 0xa1 && back[23] == 3, "first and last track of session 1");
+    cr_assert(back[29] == 0xa2 && back[34] == 0 && back[35] == (15000 - 11400 + 150) / 75, "its lead-out");
+    cr_assert(back[4 + 66] == 2, "session 2 after six entries");
+    end(b);
+    block_close(disc);
+}
+
+Test(scsi, raw_and_cooked_sectors)
+{
+    struct scsi_bus *bus;
+    struct block *disc;
+    struct bench *b = mixed(&bus, &disc);
+    uint32_t length = 2048;
+    for (unsigned n = 0; n < 3; n++) {
+        static const uint32_t at[] = { 7, 120, 15007 };
+        scsi_pattern(bytes, 2352, n);
+        bytes[15] = n == 2 ? 2 : 1;
+        block_write(disc, at[n] * 2352ull, bytes, 2352);
+    }
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x28, 0, 0, 0, 0, 7, 0, 0, 1), back, &length), 0);
+    scsi_pattern(bytes, 2352, 0);
+    cr_assert_arr_eq(back, bytes + 16, 2048, "mode 1: behind the header");
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x28, 0, 0, 0, 0x3a, 0x9f, 0, 0, 1), back, &length), 0);
+    scsi_pattern(bytes, 2352, 2);
+    cr_assert_arr_eq(back, bytes + 24, 2048, "mode 2 form 1: behind the subheader");
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x28, 0, 0, 0, 0, 120, 0, 0, 1), NULL, NULL), SCSI_CHECK);
+    cr_assert_eq(scsi_sense(bus, 5), 0x56400, "audio is no data");
+    length = 2352;
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0xbe, 4, 0, 0, 0, 120, 0, 0, 1, 0x10), back, &length), 0);
+    scsi_pattern(bytes, 2352, 1);
+    bytes[15] = 1;
+    cr_assert_arr_eq(back, bytes, 2352);
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0xbe, 8, 0, 0, 0, 120, 0, 0, 1, 0x10), NULL, NULL), SCSI_CHECK, "mode 1 is expected there");
+    scsi_sense(bus, 5);
+    end(b);
+    block_close(disc);
+}
+
+static unsigned sub_channel(struct scsi_bus *bus, uint32_t *lba)
+{
+    uint32_t length = 16;
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x42, 0, 0x40, 1, 0, 0, 0, 0, 16), back, &length), 0);
+    *lba = be32_get(back + 8);
+    return back[1];
+}
+
+Test(scsi, audio_plays_pauses_and_ends)
+{
+    struct scsi_bus *bus;
+    struct block *disc;
+    struct bench *b = mixed(&bus, &disc);
+    uint32_t lba;
+    cr_assert_eq(sub_channel(bus, &lba), 0x15, "nothing to tell");
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x45, 0, 0, 0, 0, 110, 0, 0, 150), NULL, NULL), 0);
+    bench_step(b, NS_PER_S);
+    cr_assert(sub_channel(bus, &lba) == 0x11 && lba == 110 + 75, "playing");
+    cr_assert(back[5] == 0x10 && back[6] == 2 && be32_get(back + 12) == 85, "audio, track 2, its 85th sector");
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x4b), NULL, NULL), 0);
+    bench_step(b, NS_PER_S);
+    cr_assert(sub_channel(bus, &lba) == 0x12 && lba == 185, "paused");
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x4b, 0, 0, 0, 0, 0, 0, 0, 1), NULL, NULL), 0);
+    bench_step(b, 2 * NS_PER_S);
+    cr_assert(sub_channel(bus, &lba) == 0x13 && lba == 260, "done");
+    cr_assert_eq(sub_channel(bus, &lba), 0x15, "and told once");
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x4b), NULL, NULL), SCSI_CHECK, "nothing to pause");
+    scsi_sense(bus, 5);
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x47, 0, 0, 0, 4, 0, 0, 4, 74), NULL, NULL), 0, "00:04:00 is block 150");
+    cr_assert(sub_channel(bus, &lba) == 0x11 && lba == 150);
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x4e), NULL, NULL), 0);
+    cr_assert_eq(sub_channel(bus, &lba), 0x15);
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x48, 0, 0, 0, 3, 1, 0, 3, 1), NULL, NULL), 0, "track 3");
+    cr_assert(sub_channel(bus, &lba) == 0x11 && lba == 250);
+    cr_assert_eq(scsi_run(bus, 5, 0, CDB(0x45, 0, 0, 0, 0, 10, 0, 0, 5), NULL, NULL), SCSI_CHECK);
+    cr_assert_eq(scsi_sense(bus, 5), 0x56400, "data cannot be played");
+    end(b);
+    block_close(disc);
+}

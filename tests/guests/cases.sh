@@ -84,6 +84,24 @@ scsi_disk() {           # card module
 }
 scsi_am53c974() { scsi_disk am53c974 am53c974; }
 
+# A SCSI disk through INT 13h alone: partitioned, formatted and given a system behind an adapter, booted from on each.
+scsi_dos() {
+    need $corpus/freedos/freedos-std-1440.img
+    truncate -s 32M $work/scsidos.raw
+    scsi="--set disk0.bus=scsi --set scsi.card="
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/scsidos.raw,rw ${scsi}am53c974 --type '\fdos\fdisk /pri:30 1\n' --type 'ver\n' \
+        --until 'FreeCom' --type 'cls\n\fdos\fdisk /activate:1 1\n' --type 'ver\n' --until 'FreeCom' \
+        --type 'cls\n\fdos\fdisk /mbr 1\n' --type 'ver\n' --until 'FreeCom' --for 100
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/scsidos.raw,rw ${scsi}am53c974 --type '\fdos\format c: /u\n' --until 'YES' \
+        --type 'YES\n' --until 'volume label' --type 'OLD\n' --until 'Volume Serial' --type 'sys c:\n' --until 'System transferred' \
+        --type 'copy config.sys c:\old.sys\n' --until '=> c:\old.sys' --until 'A:\>' --for 200 --screenshot $work/scsidos.png
+    for card in am53c974; do
+        boot --disk $work/scsidos.raw $scsi$card --until 'new date' --type '\n' --until 'new time' --type '\n' --until 'C:\>' \
+            --type 'dir\n' --until 'OLD      SYS' --until 'bytes free' --for 100 --screenshot $work/scsidos-$card.png
+    done
+    rm $work/scsidos.raw
+}
+
 memtest() {
     prepare memtest
     boot --kernel $O/guests/memtest --until 'Memtest86+' --until 'Pass' --for 170 --screenshot $work/memtest.png
