@@ -338,6 +338,8 @@ struct parallel_end *printer_open(struct machine *m, unsigned number, const char
         free(p);
         return NULL;
     }
+    for (size_t n = strlen(folder); n > 1 && p->folder[n - 1] == '/'; n--)
+        p->folder[n - 1] = 0;
     p->end = (struct parallel_end){ .backend = p, .write = printer_write, .status = printer_status, .close = printer_close };
     p->machine = m;
     p->number = number;

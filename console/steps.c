@@ -211,10 +211,13 @@ void session_kill(struct session *s)
 void session_notice(struct session *s, const char *fmt, ...)
 {
     va_list ap;
+    size_t used;
 
     pthread_mutex_lock(&s->notice_lock);
+    used = strlen(s->notice);                   /* one that was not shown yet stays, if there is room */
+    used = used && used + 100 < sizeof(s->notice) ? used + (size_t)sprintf(s->notice + used, "; ") : 0;
     va_start(ap, fmt);
-    vsnprintf(s->notice, sizeof(s->notice), fmt, ap);
+    vsnprintf(s->notice + used, sizeof(s->notice) - used, fmt, ap);
     va_end(ap);
     pthread_mutex_unlock(&s->notice_lock);
 }

@@ -152,7 +152,7 @@ static bool add_serial(struct board *b, struct error *err)
             continue;
         struct device *mouse = add(b, "serial_mouse", "sermouse", err, "kind=%s", to[5] == ':' ? to + 6 : "microsoft");
         if (!mouse)
-            return false;
+            return error_prefix(err, "%s.to", id);
         ns16550a_plug(port, serial_mouse_end(mouse));
     }
     return true;
