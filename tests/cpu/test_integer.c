@@ -624,7 +624,7 @@ static enum cpu_exit poll_keys(const uint8_t *extra, size_t length)
 
 Test(integer16, a_loop_that_asks_for_a_key_rests_the_cpu)
 {
-    static const uint8_t none[1], count[] = { 0x43 }, apart[] = { 0xb9, 0x00, 0x04, 0xe2, 0xfe };   /* inc bx; mov cx, 400h; loop $ */
+    static const uint8_t none[1], dos[] = { 0xcd, 0x21 }, count[] = { 0x43 }, apart[] = { 0xb9, 0x00, 0x04, 0xe2, 0xfe };   /* inc bx; mov cx, 400h; loop $ */
     c->dos_idle = true;
     EQ(poll_keys(none, 0), CPU_HALTED);
     EQ(c->eip, CPU_BENCH_CODE + 3);
@@ -632,6 +632,9 @@ Test(integer16, a_loop_that_asks_for_a_key_rests_the_cpu)
     EQ(c->engine->run(c, 20000), CPU_HALTED);
     EQ(poll_keys(count, sizeof count), CPU_BUDGET);
     EQ(poll_keys(apart, sizeof apart), CPU_BUDGET);
+    le16_put(b->ram + 0x21 * 4, 0x2000);
+    le16_put(b->ram + 0x21 * 4 + 2, 0);
+    EQ(poll_keys(dos, sizeof dos), CPU_BUDGET);         /* DOS itself asks between a program's calls */
     le16_put(b->ram + 0x41c, 2);                        /* a key waits */
     EQ(poll_keys(none, 0), CPU_BUDGET);
     le16_put(b->ram + 0x41c, 0);

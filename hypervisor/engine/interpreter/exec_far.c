@@ -74,13 +74,16 @@ static bool rests(struct cpu *c, const struct insn *i)
 
 /* A loop that does nothing but ask the BIOS whether a key waits (INT 16h, AH = 01h or 11h [RBIL]): the same call with the same registers
  * and with less between two calls than a program could use, often enough; and no key is in the buffer [0040:001A, 001C], whose interrupt
- * might have come since the last answer. A loop that counts in memory is taken for one, too; one that counts in a register, draws, or
+ * might have come since the last answer. Any other software interrupt but the tick's begins anew: DOS asks for Ctrl-C in each of its
+ * calls, and a program that calls it works. A loop that counts in memory is taken for one, too; one that counts in a register, draws, or
  * reads a clock's port is not. */
 static bool polls(struct cpu *c, const struct insn *i)
 {
     enum { POLLS = 400, POLL_APART = 600, KEY_HEAD = 0x41a, KEY_TAIL = 0x41c };
-    unsigned ah = c->gpr[EAX] >> 8 & 0xff;
-    if ((i->imm & 0xff) != 0x16 || (ah != 0x01 && ah != 0x11) || (cpu_protected(c) && !cpu_v86(c)))
+    unsigned ah = c->gpr[EAX] >> 8 & 0xff, vector = i->imm & 0xff;
+    if (vector != 0x16 && vector != 0x1c)
+        c->polls = 0;
+    if (vector != 0x16 || (ah != 0x01 && ah != 0x11) || (cpu_protected(c) && !cpu_v86(c)))
         return false;
     exec_sync(c);
     uint64_t state = (uint64_t)c->seg[CS].selector << 32 | insn_eip(c, i);
