@@ -247,6 +247,7 @@ freedos_ports() {
     mtype -i $corpus/freedos/freedos-boot-1440.img ::README.TXT | tr -d '\r' | sed 's/ *$//' >$work/readme.txt
     pdftotext -layout $work/dos-lpt/print1-*.pdf - | tr -d '\f' | sed 's/ *$//' | diff -B $work/readme.txt -
     mtype -i $corpus/freedos/freedos-boot-1440.img ::README.TXT | cmp - $work/com2.txt
+}
 # The real driver of a card: ping, 20 MB from the host and 20 MB to it, with their SHA-256.   card module [option...]
 net_card() {
     card=$1 nic=$2
