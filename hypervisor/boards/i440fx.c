@@ -431,8 +431,11 @@ static bool add_card(struct board *b, struct error *err)
     if (!found || !found->net)
         return error_set(err, ENODEV, "there is no net.card '%s'; it is none, pcnet, pcnet-fast, ne2000, rtl8029, rtl8139, dec21140, e1000 or i82543gc",
                          p->card);
+    if (*p->rom && (strchr(p->rom, ',') || !property_find(found->properties, "romfile")))
+        return error_set(err, EINVAL, "net.rom: %s", strchr(p->rom, ',') ? "the path must not have a comma" : "this card has no ROM socket");
     machine_mac(b->config->name ? b->config->name : "", mac);
-    struct device *dev = add(b, class, "net0", err, "%s%smac=%s", options, *options ? "," : "", *p->mac ? p->mac : mac);
+    struct device *dev = add(b, class, "net0", err, "%s%smac=%s%s%s", options, *options ? "," : "", *p->mac ? p->mac : mac,
+                             *p->rom ? ",romfile=" : "", p->rom);
     if (!dev)
         return false;
     if (property_u8(dev, "slot"))

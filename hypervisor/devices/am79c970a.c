@@ -34,7 +34,7 @@ enum { RMD1_BAM = 1 << 20, RMD1_LAFM = 1 << 21, RMD1_PAM = 1 << 22, TMD2_UFLO_BU
 struct am79c970a {
     struct device dev;
     struct pci_function pci;                    /* state */
-    uint8_t slot; uint16_t variant; char *mac;  /* properties */
+    uint8_t slot; uint16_t variant; char *mac, *romfile;        /* properties */
     struct net_port port;
     uint8_t aprom[16];
     uint8_t rap;                                /* state, from here */
@@ -495,7 +495,7 @@ static bool pcnet_init(struct device *dev, struct error *err)
     timer_init(&p->poll, pcnet_poll, p);
     pci_bar_init(&p->pci, 0, PCI_BAR_IO, PORTS, space_map_io(dev->machine->ports, 0xc100, PORTS, &pcnet_io, p, 0));
     pci_bar_init(&p->pci, 1, PCI_BAR_MEMORY, PORTS, space_map_io(dev->machine->memory, 0xf2000000, PORTS, &pcnet_io, p, 1));
-    return true;
+    return pci_rom_load(&p->pci, p->romfile, err);
 }
 
 static void pcnet_reset(struct device *dev, enum reset_kind kind)
@@ -541,7 +541,8 @@ static const struct state_field pcnet_state[] = {
 static const struct property pcnet_properties[] = {
     PROPERTY(struct am79c970a, slot, "3", "PCI slot"),
     PROPERTY(struct am79c970a, variant, "970", "970: Am79C970A, 10 Mbit/s; 973: Am79C973, 100 Mbit/s"),
-    PROPERTY(struct am79c970a, mac, "02:48:4f:00:00:01", "hardware address"), END
+    PROPERTY(struct am79c970a, mac, "02:48:4f:00:00:01", "hardware address"),
+    PROPERTY(struct am79c970a, romfile, "", "file of an option ROM, for booting from the network; empty: none"), END
 };
 static const struct pin pcnet_outputs[] = { PCI_INTX(struct am79c970a, pci), END };
 const struct device_class am79c970a_class = {

@@ -34,7 +34,7 @@ enum { PHY = 1, SETUP = 192, BURST = 256, BURST_NS = 20000, PIECES = 128 };
 struct dec21140 {
     struct device dev;
     struct pci_function pci;                    /* state */
-    uint8_t slot; char *mac;                    /* properties */
+    uint8_t slot; char *mac, *romfile;          /* properties */
     struct net_port port;
     uint16_t rom[NM93C46_WORDS];
     uint32_t csr[CSRS];                         /* state, from here */
@@ -400,7 +400,7 @@ static bool dec_init(struct device *dev, struct error *err)
     memset(d->pci.writable + 0x40, 0xff, 2);    /* CFDD: the driver's own byte; sleep bits are kept without effect */
     pci_bar_init(&d->pci, 0, PCI_BAR_IO, PORTS, space_map_io(dev->machine->ports, 0xc100, PORTS, &dec_io, d, 0));
     pci_bar_init(&d->pci, 1, PCI_BAR_MEMORY, PORTS, space_map_io(dev->machine->memory, 0xf2000000, PORTS, &dec_io, d, 1));
-    return true;
+    return pci_rom_load(&d->pci, d->romfile, err);
 }
 
 static void dec_reset(struct device *dev, enum reset_kind kind)
@@ -433,7 +433,8 @@ static const struct state_field dec_state[] = {
     NM93C46_STATE(struct dec21140, eeprom), END
 };
 static const struct property dec_properties[] = {
-    PROPERTY(struct dec21140, slot, "3", "PCI slot"), PROPERTY(struct dec21140, mac, "02:48:4f:00:00:06", "hardware address"), END
+    PROPERTY(struct dec21140, slot, "3", "PCI slot"), PROPERTY(struct dec21140, mac, "02:48:4f:00:00:06", "hardware address"),
+    PROPERTY(struct dec21140, romfile, "", "file of an option ROM, for booting from the network; empty: none"), END
 };
 static const struct pin dec_outputs[] = { PCI_INTX(struct dec21140, pci), END };
 const struct device_class dec21140_class = {

@@ -44,7 +44,7 @@ enum { KEPT = ARRAY_SIZE(kept) };
 struct i82540em {
     struct device dev;
     struct pci_function pci;                    /* state */
-    uint8_t slot; uint16_t variant; char *mac;  /* properties */
+    uint8_t slot; uint16_t variant; char *mac, *romfile;        /* properties */
     struct net_port port;
     uint16_t rom[NM93C46_WORDS];
     uint8_t packet[PACKET_MOST];                /* within a transmission only */
@@ -565,7 +565,7 @@ static bool em_init(struct device *dev, struct error *err)
     timer_init(&p->more, transmit_more, p);
     pci_bar_init(&p->pci, 0, PCI_BAR_MEMORY, REGISTERS, space_map_io(dev->machine->memory, 0xf2000000, REGISTERS, &em_io, p, 1));
     pci_bar_init(&p->pci, 2, PCI_BAR_IO, IO_WINDOW, space_map_io(dev->machine->ports, 0xc100, IO_WINDOW, &window_io, p, 0));
-    return true;
+    return pci_rom_load(&p->pci, p->romfile, err);
 }
 
 static void em_reset(struct device *dev, enum reset_kind kind)
@@ -603,7 +603,8 @@ static const struct state_field em_state[] = {
 static const struct property em_properties[] = {
     PROPERTY(struct i82540em, slot, "3", "PCI slot"),
     PROPERTY(struct i82540em, variant, "540", "540: 82540EM; 543: 82543GC"),
-    PROPERTY(struct i82540em, mac, "02:48:4f:00:00:05", "hardware address"), END
+    PROPERTY(struct i82540em, mac, "02:48:4f:00:00:05", "hardware address"),
+    PROPERTY(struct i82540em, romfile, "", "file of an option ROM, for booting from the network; empty: none"), END
 };
 static const struct pin em_outputs[] = { PCI_INTX(struct i82540em, pci), END };
 const struct device_class i82540em_class = {

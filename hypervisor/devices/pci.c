@@ -8,6 +8,8 @@
  */
 #include "devices/pci.h"
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { CONFADD = 0xcf8, CONFDATA = 0xcfc, FUNCTIONS = 32 * 8 };
 #define CONFADD_ENABLE 0x80000000u
@@ -15,6 +17,7 @@ enum { CONFADD = 0xcf8, CONFDATA = 0xcfc, FUNCTIONS = 32 * 8 };
 struct pci {
     struct device dev;
     struct pci_function *function[FUNCTIONS];
+    uint8_t *rom[32]; unsigned roms;            /* what pci_rom_load has read */
     uint32_t address;                           /* state: CONFADD */
 };
 
@@ -189,6 +192,44 @@ void pci_bar_init(struct pci_function *f, unsigned bar, enum pci_bar_kind kind, 
         region_enable(region, false);
 }
 
+/* A ROM that was built for no card in particular gets this card's identity, and its sum right again [PCI 2.1, 6.3.1.2]. */
+static void rom_adopt(const struct pci_function *f, uint8_t *rom, size_t length)
+{
+    unsigned data = le16_get(rom + 0x18);
+    uint8_t sum = 0;
+    if (data + 8u > length || memcmp(rom + data, "PCIR", 4) || le32_get(rom + data + 4))
+        return;
+    le16_put(rom + data + 4, f->identity.vendor);
+    le16_put(rom + data + 6, f->identity.device);
+    for (unsigned n = 4; n < 8; n++)
+        sum = (uint8_t)(sum + rom[data + n]);
+    rom[6] = (uint8_t)(rom[6] - sum);           /* a byte that nothing else is made of, behind the jump */
+}
+
+bool pci_rom_load(struct pci_function *f, const char *path, struct error *err)
+{
+    enum { ROM_MOST = 256 << 10 };
+    struct pci *bus = pci_find(f->dev->machine);
+    if (!*path || !bus || bus->roms == ARRAY_SIZE(bus->rom))
+        return true;
+    FILE *file = fopen(path, "rbe");
+    if (!file)
+        return error_set(err, errno, "%s: the ROM %s cannot be opened (%s)", f->dev->id, path, strerror(errno));
+    uint8_t *rom = bus->rom[bus->roms++] = aligned_alloc(4096, ROM_MOST);
+    size_t length = rom ? fread(rom, 1, ROM_MOST, file) : 0;
+    bool whole = length >= 512 && getc(file) == EOF && le16_get(rom) == 0xaa55;
+    fclose(file);
+    if (!whole)
+        return error_set(err, EINVAL, "%s: %s is not an option ROM of up to 256 KB", f->dev->id, path);
+    rom_adopt(f, rom, length);
+    uint32_t size = 2048;
+    while (size < length)
+        size *= 2;
+    memset(rom + length, 0xff, size - length);
+    pci_bar_init(f, PCI_BAR_ROM, PCI_BAR_MEMORY, size, space_map_ram(f->dev->machine->memory, 0xf1000000, size, rom, RAM_SECOND, 1));
+    return true;
+}
+
 void pci_function_reset(struct pci_function *f)
 {
     const struct pci_identity *i = &f->identity;
@@ -250,10 +291,17 @@ static void pci_reset(struct device *dev, enum reset_kind kind)
         pci_of(dev)->address = 0;
 }
 
+static void pci_free(struct device *dev)
+{
+    struct pci *bus = pci_of(dev);
+    while (bus->roms)
+        free(bus->rom[--bus->roms]);
+}
+
 const struct state_field pci_function_state[] = { FIELD_ARRAY(struct pci_function, config), END };
 static const struct state_field pci_state[] = { FIELD(struct pci, address), END };
 
 const struct device_class pci_class = {
     .name = "pci", .summary = "PCI bus 0 and its configuration ports", .size = sizeof(struct pci),
-    .state = pci_state, .state_version = 1, .init = pci_init, .reset = pci_reset,
+    .state = pci_state, .state_version = 1, .init = pci_init, .reset = pci_reset, .free = pci_free,
 };

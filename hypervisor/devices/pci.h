@@ -44,6 +44,8 @@ bool pci_function_init(struct pci_function *, struct device *, const struct pci_
 /* Gives a base address register (0-5, or PCI_BAR_ROM) its size (a power of two) and the region that it places: mapped by the
  * caller at any base in machine->ports or ->memory; disabled here until the guest enables decoding. region may be NULL. */
 void pci_bar_init(struct pci_function *, unsigned bar, enum pci_bar_kind, uint32_t size, struct region *);
+/* An expansion ROM from a file of up to 256 KB; an empty name: none. Without a bus nothing is read. The bus frees it. */
+bool pci_rom_load(struct pci_function *, const char *path, struct error *);
 void pci_function_reset(struct pci_function *);                 /* RST#: command, BARs, interrupt line to 0 */
 void pci_function_restored(struct pci_function *);              /* after a state was loaded: regions follow the BARs */
 void pci_function_hide(struct pci_function *, bool);            /* the whole function (off-board strap, ACPI off) */

@@ -13,7 +13,7 @@ enum { CONFIG0 = 0x03, CONFIG2 = 0x05, CONFIG3, ASID0 = 0x0e, ASID1 };
 struct rtl8029 {
     struct device dev;
     struct pci_function pci;                    /* state */
-    uint8_t slot; char *mac;                    /* properties */
+    uint8_t slot; char *mac, *romfile;          /* properties */
     struct dp8390 chip;                         /* state */
 };
 
@@ -61,7 +61,7 @@ static bool rtl_init(struct device *dev, struct error *err)
     if (!dp8390_init(&r->chip, &dev->machine->clock, r->mac, dev->id, err) || !pci_function_init(&r->pci, dev, &identity, r->slot, 0, err))
         return false;
     pci_bar_init(&r->pci, 0, PCI_BAR_IO, DP8390_PORTS, space_map_io(dev->machine->ports, 0xc100, DP8390_PORTS, &rtl_io, r, 0));
-    return true;
+    return pci_rom_load(&r->pci, r->romfile, err);
 }
 
 static void rtl_reset(struct device *dev, enum reset_kind kind)
@@ -84,7 +84,8 @@ static struct net_port *rtl_net(struct device *dev) { return &rtl_of(dev)->chip.
 
 static const struct state_field rtl_state[] = { PCI_STATE(struct rtl8029, pci), DP8390_STATE(struct rtl8029, chip), END };
 static const struct property rtl_properties[] = {
-    PROPERTY(struct rtl8029, slot, "3", "PCI slot"), PROPERTY(struct rtl8029, mac, "02:48:4f:00:00:03", "hardware address"), END
+    PROPERTY(struct rtl8029, slot, "3", "PCI slot"), PROPERTY(struct rtl8029, mac, "02:48:4f:00:00:03", "hardware address"),
+    PROPERTY(struct rtl8029, romfile, "", "file of an option ROM, for booting from the network; empty: none"), END
 };
 static const struct pin rtl_outputs[] = { PCI_INTX(struct rtl8029, pci), END };
 const struct device_class rtl8029_class = {

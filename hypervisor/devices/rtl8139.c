@@ -28,7 +28,7 @@ enum { TCR_LOOPBACK = 3 << 17, TCR_WRITABLE = 0x030f07f0, EEM_PROGRAM = 2, EEM_C
 struct rtl8139 {
     struct device dev;
     struct pci_function pci;                    /* state */
-    uint8_t slot; char *mac;                    /* properties */
+    uint8_t slot; char *mac, *romfile;          /* properties */
     struct net_port port;
     uint16_t rom[NM93C46_WORDS];
     uint8_t idr[8], mar[8];                     /* state, from here */
@@ -166,7 +166,7 @@ static uint32_t register_read(struct rtl8139 *r, unsigned at)
     bool link = net_link(&r->port);
     switch (at) {
     case IDR0: case IDR4: return le32_get(r->idr + at);
-    case MAR0: case MAR4: return le32_get(r->mar + at - MAR0);
+    case MAR0: case MAR4: return le32_get(r->mar + (at - MAR0));
     case TSD0: case TSD0 + 4: case TSD0 + 8: case TSD0 + 12: return r->tsd[(at - TSD0) / 4];
     case TSAD0: case TSAD0 + 4: case TSAD0 + 8: case TSAD0 + 12: return r->tsad[(at - TSAD0) / 4];
     case RBSTART: return r->rbstart;
@@ -224,7 +224,7 @@ static void register_write(struct rtl8139 *r, unsigned at, uint32_t value, uint3
         if ((r->config & 0xc0) >> 6 == EEM_CONFIG)
             le32_put(r->idr + at, merged);
         break;
-    case MAR0: case MAR4: le32_put(r->mar + at - MAR0, merged); break;
+    case MAR0: case MAR4: le32_put(r->mar + (at - MAR0), merged); break;
     case TSD0: case TSD0 + 4: case TSD0 + 8: case TSD0 + 12:
         r->tsd[(at - TSD0) / 4] = (merged & TSD_KEPT) | (merged & TSD_OWN);
         transmit(r);
@@ -302,7 +302,7 @@ static bool rtl_init(struct device *dev, struct error *err)
     r->port.receive = rtl_receive;
     pci_bar_init(&r->pci, 0, PCI_BAR_IO, REGISTERS, space_map_io(dev->machine->ports, 0xc100, REGISTERS, &rtl_io, r, 0));
     pci_bar_init(&r->pci, 1, PCI_BAR_MEMORY, REGISTERS, space_map_io(dev->machine->memory, 0xf2000000, REGISTERS, &rtl_io, r, 1));
-    return true;
+    return pci_rom_load(&r->pci, r->romfile, err);
 }
 
 static void rtl_reset(struct device *dev, enum reset_kind kind)
@@ -341,7 +341,8 @@ static const struct state_field rtl_state[] = {
     FIELD(struct rtl8139, tctr), MII_STATE(struct rtl8139, mii), NM93C46_STATE(struct rtl8139, eeprom), END
 };
 static const struct property rtl_properties[] = {
-    PROPERTY(struct rtl8139, slot, "3", "PCI slot"), PROPERTY(struct rtl8139, mac, "02:48:4f:00:00:04", "hardware address"), END
+    PROPERTY(struct rtl8139, slot, "3", "PCI slot"), PROPERTY(struct rtl8139, mac, "02:48:4f:00:00:04", "hardware address"),
+    PROPERTY(struct rtl8139, romfile, "", "file of an option ROM, for booting from the network; empty: none"), END
 };
 static const struct pin rtl_outputs[] = { PCI_INTX(struct rtl8139, pci), END };
 const struct device_class rtl8139_class = {

@@ -30,7 +30,7 @@ struct profile_machine { char *board, *firmware, *vga_firmware, *date, *clock, *
 struct profile_cpu { char *model, *features, *engine; uint8_t count; uint64_t clock, icount; uint32_t cpuid_max; bool dos_idle; };
 struct profile_translator { uint64_t cache; bool perf_map; };
 struct profile_scsi { char *card; bool cdrom; uint8_t cdrom_id; };
-struct profile_net { char *card, *mode, *mac, *guest, *gateway, *netmask, *dns, *forward, *capture; bool outside, host; };
+struct profile_net { char *card, *mode, *mac, *guest, *gateway, *netmask, *dns, *forward, *capture, *rom; bool outside, host; };
 struct profile_stop { char *keys, *text; uint32_t timeout; bool power_button; };
 struct profile_window { char *scale; bool fullscreen; };
 extern const struct property profile_about_properties[], profile_machine_properties[], profile_cpu_properties[],

@@ -55,6 +55,7 @@ const struct property profile_net_properties[] = {
     PROPERTY(struct profile_net, forward, "", "nat: ports of the host for the guest's, as in tcp:2323:23,udp:0.0.0.0:5353:53"),
     PROPERTY(struct profile_net, outside, "yes", "nat: the guest may call out"),
     PROPERTY(struct profile_net, host, "yes", "nat: the gateway's address reaches the host's own services"),
+    PROPERTY(struct profile_net, rom, "", "file of the card's option ROM, for booting from the network"),
     PROPERTY(struct profile_net, capture, "", "file that takes all frames, in pcap format"),
     END
 };

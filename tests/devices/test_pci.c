@@ -2,7 +2,9 @@
 #include "devices/pci.h"
 #include "tests/support/bench.h"
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { PMC = 0, PIIX = 8, PM = 11 };
 
@@ -249,5 +251,59 @@ Test(bochs_shutdown, the_word_turns_the_machine_off)
     cr_assert_eq(atomic_load(&b->m->stop), STOP_NONE);
     bench_out8(b, 0x8900, 'n');
     cr_assert_eq(atomic_load(&b->m->stop), STOP_POWER_OFF);
+    bench_free(b);
+}
+
+/* Slots 3 and 7 have their INTA# on one PIRQ, and an ISA card is on the IRQ that it leads to. */
+Test(piix3_isa, several_cards_share_a_line)
+{
+    enum { SLOT3 = 3 * 4, SLOT7 = 7 * 4, ISA10 = 128 + 10 };
+    struct bench *b = bench_new();
+    bench_add(b, "pci", "pci0", NULL);
+    bench_add(b, "piix3_isa", "piix3", NULL);
+    bench_capture(b, "piix3", "irq10", 0);
+    bench_reset(b);
+    for (unsigned n = 0; n < 4; n++)
+        pci_config_write(b->m, PIIX, 0x60 + n, 1, 10);
+    bench_drive(b, "piix3", SLOT3, true);
+    bench_drive(b, "piix3", SLOT7, true);
+    bench_drive(b, "piix3", ISA10, true);
+    cr_assert_eq(bench_rises(b, 0), 1);
+    bench_drive(b, "piix3", SLOT3, false);
+    cr_assert(bench_irq(b, 0), "the others still ask");
+    bench_drive(b, "piix3", ISA10, false);
+    bench_drive(b, "piix3", SLOT3, true);
+    bench_drive(b, "piix3", SLOT7, false);
+    cr_assert(bench_irq(b, 0));
+    bench_drive(b, "piix3", SLOT3, false);
+    cr_assert_not(bench_irq(b, 0));
+    bench_free(b);
+}
+
+Test(pci, an_option_rom)
+{
+    char path[] = "/tmp/holdover-rom-XXXXXX", options[64];
+    struct error err;
+    uint8_t bytes[3000] = { 0x55, 0xaa, 6 };
+    int fd = mkstemp(path);
+    cr_assert_eq(write(fd, bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+    snprintf(options, sizeof(options), "romfile=%s", path);
+    struct bench *b = bench_new();
+    bench_add(b, "pci", "pci0", NULL);
+    bench_add(b, "rtl8139", "card", options);
+    bench_reset(b);
+    pci_config_write(b->m, 3 << 3, PCI_ROM, 4, 0xfffffffe);
+    cr_assert_eq(pci_config_read(b->m, 3 << 3, PCI_ROM, 4), 0xfffff000, "4 KB");
+    pci_config_write(b->m, 3 << 3, PCI_ROM, 4, 0xe0000001);
+    cr_assert_neq(bench_peek(b, 0xe0000000, 2), 0xaa55, "decoding is off");
+    pci_config_write(b->m, 3 << 3, PCI_COMMAND, 2, COMMAND_MEMORY);
+    cr_assert_eq(bench_peek(b, 0xe0000000, 4), 0x0006aa55);
+    cr_assert_eq(bench_peek(b, 0xe0000000 + 4000, 1), 0xff);
+    cr_assert_eq(ftruncate(fd, 100), 0);
+    cr_assert_null(machine_add(b->m, "rtl8029", "other", "slot=4,romfile=/nonexistent", &err));
+    snprintf(options, sizeof(options), "slot=5,romfile=%s", path);
+    cr_assert_null(machine_add(b->m, "rtl8029", "third", options, &err));
+    close(fd);
+    unlink(path);
     bench_free(b);
 }

@@ -275,6 +275,15 @@ net_dec21140() { net_card dec21140 tulip; }
 net_e1000() { net_card e1000 e1000; }
 net_i82543gc() { net_card i82543gc e1000; }
 
+# iPXE's own drivers, from its option ROMs, get an address from each card that it has one for.
+net_ipxe() {
+    for pair in pcnet:pcnet rtl8139:rtl8139 rtl8029:ne2k_pci e1000:e1000; do
+        rom=/usr/lib/ipxe/qemu/pxe-${pair#*:}.rom
+        need $rom
+        boot --set net.card=${pair%:*} --set net.mode=nat --set net.rom=$rom --until 'net0: 10.0.2.15' --for 110 --screenshot $work/ipxe.png
+    done
+}
+
 # Two guests with different cards on a private link, no daemon: ping, 20 MB with SHA-256.
 net_private() {
     prepare kernel-686 net
