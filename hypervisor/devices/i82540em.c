@@ -6,7 +6,7 @@
  * frames are checked. Interrupts come at most as often as ITR says.
  *
  * References: [8254X]; [93C46]; [802.3]
- * Not modelled: the time on the wire, overflow (frames wait in the cable instead), VLAN tags put in and taken out, flow control,
+ * Not modelled: the time on the wire, overflow (frames wait in the cable instead), VLAN tags put in, taken out and filtered, flow control,
  * the delays TIDV, TADV, RDTR and RADV, statistics (they read 0), wake-up, the packet checksum of frames whose TCP or UDP checksum
  * is checked, loopback, flash. */
 #include "devices/mii.h"
@@ -16,7 +16,7 @@
 
 enum { CTRL = 0x0000, CTRL_DUP = 0x0004, STATUS = 0x0008, EECD = 0x0010, EERD = 0x0014, MDIC = 0x0020, ICR = 0x00c0, ITR = 0x00c4, ICS = 0x00c8,
        IMS = 0x00d0, IMC = 0x00d8, RCTL = 0x0100, TCTL = 0x0400, RDBAL = 0x2800, RDBAH = 0x2804, RDLEN = 0x2808, RDH = 0x2810, RDT = 0x2818,
-       TDBAL = 0x3800, TDBAH = 0x3804, TDLEN = 0x3808, TDH = 0x3810, TDT = 0x3818, RXCSUM = 0x5000, MTA = 0x5200, RA = 0x5400, VFTA = 0x5600,
+       TDBAL = 0x3800, TDBAH = 0x3804, TDLEN = 0x3808, TDH = 0x3810, TDT = 0x3818, RXCSUM = 0x5000, MTA = 0x5200, RA = 0x5400,
        REGISTERS = 0x20000, IO_WINDOW = 64 };
 enum { CTRL_SLU = 1 << 6, CTRL_MDIO = 1 << 20, CTRL_MDC = 1 << 21, CTRL_RST = 1 << 26, CTRL_PHY_RST = 1u << 31,
        STATUS_UP = 0x83 /* full duplex, link, 1000 Mbit/s */, EECD_PINS = 7, EECD_DO = 1 << 3, EECD_REQ = 1 << 6, EECD_GNT = 1 << 7,
@@ -25,8 +25,8 @@ enum { TXDW = 1 << 0, TXQE = 1 << 1, RXDMT0 = 1 << 4, RXT0 = 1 << 7, ICR_BITS = 
 enum { RCTL_EN = 1 << 1, UPE = 1 << 3, MPE = 1 << 4, BAM = 1 << 15, BSEX = 1 << 25, SECRC = 1 << 26, TCTL_EN = 1 << 1, TCTL_PSP = 1 << 3,
        IPOFL = 1 << 8, TUOFL = 1 << 9 };
 /* descriptors: command bits as in the uppermost byte of the third double word */
-enum { CMD_EOP = 1 << 0, CMD_IC_TSE = 1 << 2, CMD_RS = 1 << 3, CMD_DEXT = 1 << 5, TUCMD_TCP = 1 << 0, TUCMD_IP = 1 << 1,
-       IXSM = 1 << 0, TXSM = 1 << 1 };
+enum { CMD_EOP = 1 << 0, CMD_IC_TSE = 1 << 2, CMD_RS = 1 << 3, CMD_DEXT = 1 << 5, TUCMD_TCP = 1 << 0, TUCMD_IP = 1 << 1, IXSM = 1 << 0,
+       TXSM = 1 << 1 };
 enum { RX_DD = 1 << 0, RX_EOP = 1 << 1, RX_IXSM = 1 << 2, RX_TCPCS = 1 << 5, RX_IPCS = 1 << 6, RX_TCPE = 1 << 5, RX_IPE = 1 << 6 };
 enum { PHY = 1, GIGABIT_CONTROL = 9, GIGABIT_STATUS, EXTENDED_STATUS = 15, PHY_SPECIFIC = 17, BURST = 256, BURST_NS = 20000, DESCRIPTOR = 16,
        HEADER_MOST = 256, PACKET_MOST = 65536 + HEADER_MOST };
@@ -50,7 +50,7 @@ struct i82540em {
     uint8_t packet[PACKET_MOST];                /* within a transmission only */
     uint32_t reg[KEPT];                         /* state, from here; see `kept` */
     uint32_t icr, ims, mdic, eecd, eerd, window;
-    uint32_t mta[128], vfta[128], ra[32];
+    uint32_t mta[128], ra[32];
     uint32_t context[8];                        /* of plain frames, of segmented ones */
     bool raised; int64_t quiet_until;           /* INTA#; ITR's pause */
     struct timer pause, more;
@@ -409,7 +409,6 @@ static void chip_reset(struct i82540em *p)
         p->reg[n] = kept[n].reset;
     p->icr = p->ims = p->mdic = p->eerd = p->eecd = 0;
     memset(p->mta, 0, sizeof(p->mta));
-    memset(p->vfta, 0, sizeof(p->vfta));
     memset(p->ra, 0, sizeof(p->ra));
     memset(p->context, 0, sizeof(p->context));
     p->ra[0] = le32_get(p->rom);                /* the address is loaded from the EEPROM */
@@ -441,8 +440,6 @@ static uint32_t register_read(struct i82540em *p, unsigned at)
         return p->mta[(at - MTA) / 4];
     if (at >= RA && at < RA + 0x80)
         return p->ra[(at - RA) / 4];
-    if (at >= VFTA && at < VFTA + 0x200)
-        return p->vfta[(at - VFTA) / 4];
     switch (at) {
     case CTRL: case CTRL_DUP:
         value = *reg(p, CTRL);
@@ -467,8 +464,6 @@ static void register_write(struct i82540em *p, unsigned at, uint32_t value)
         p->mta[(at - MTA) / 4] = value;
     else if (at >= RA && at < RA + 0x80)
         p->ra[(at - RA) / 4] = value;
-    else if (at >= VFTA && at < VFTA + 0x200)
-        p->vfta[(at - VFTA) / 4] = value;
     else switch (at) {
     case CTRL: case CTRL_DUP: ctrl_write(p, value); break;
     case EECD:
@@ -595,7 +590,7 @@ static struct net_port *em_net(struct device *dev) { return &em_of(dev)->port; }
 static const struct state_field em_state[] = {
     PCI_STATE(struct i82540em, pci), FIELD_ARRAY(struct i82540em, reg), FIELD(struct i82540em, icr), FIELD(struct i82540em, ims),
     FIELD(struct i82540em, mdic), FIELD(struct i82540em, eecd), FIELD(struct i82540em, eerd), FIELD(struct i82540em, window),
-    FIELD_ARRAY(struct i82540em, mta), FIELD_ARRAY(struct i82540em, vfta), FIELD_ARRAY(struct i82540em, ra),
+    FIELD_ARRAY(struct i82540em, mta), FIELD_ARRAY(struct i82540em, ra),
     FIELD_ARRAY(struct i82540em, context), FIELD(struct i82540em, raised), FIELD(struct i82540em, quiet_until),
     FIELD(struct i82540em, pause), FIELD(struct i82540em, more), MII_STATE(struct i82540em, mii), FIELD(struct i82540em, gigabit),
     MDIO_STATE(struct i82540em, mdio), NM93C46_STATE(struct i82540em, eeprom), END

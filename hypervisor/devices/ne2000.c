@@ -31,33 +31,16 @@ static void ne_write(void *card, uint64_t offset, unsigned size, uint64_t value)
     dp8390_write(&((struct ne2000 *)card)->chip, (unsigned)offset, size, (uint32_t)value);
 }
 
-static const struct io_ops ne_registers = { ne_read, ne_write, IO_8 };
-static uint64_t ne_data_read(void *card, uint64_t offset, unsigned size)
-{
-    (void)offset;
-    return ne_read(card, DP8390_DATA, size);
-}
-static void ne_data_write(void *card, uint64_t offset, unsigned size, uint64_t value)
-{
-    (void)offset;
-    ne_write(card, DP8390_DATA, size, value);
-}
-static const struct io_ops ne_data = { ne_data_read, ne_data_write, IO_8 | IO_16 };
-static uint64_t ne_reset_read(void *card, uint64_t offset, unsigned size) { return ne_read(card, DP8390_RESET + offset, size); }
-static void ne_reset_write(void *card, uint64_t offset, unsigned size, uint64_t v) { ne_write(card, DP8390_RESET + offset, size, v); }
-static const struct io_ops ne_reset_ops = { ne_reset_read, ne_reset_write, IO_8 };
+static const struct io_ops ne_io = { ne_read, ne_write, IO_8 | IO_16 };
 
 static bool ne_init(struct device *dev, struct error *err)
 {
     struct ne2000 *n = ne_of(dev);
-    struct space *ports = dev->machine->ports;
     n->chip.card = n;
     n->chip.irq = ne2000_update_irq;
     if (!dp8390_init(&n->chip, &dev->machine->clock, n->mac, dev->id, err))
         return false;
-    space_map_io(ports, n->iobase, DP8390_DATA, &ne_registers, n, 0);
-    space_map_io(ports, n->iobase + DP8390_DATA, DP8390_RESET - DP8390_DATA, &ne_data, n, 0);
-    space_map_io(ports, n->iobase + DP8390_RESET, DP8390_PORTS - DP8390_RESET, &ne_reset_ops, n, 0);
+    space_map_io(dev->machine->ports, n->iobase, DP8390_PORTS, &ne_io, n, 0);
     return true;
 }
 
