@@ -6,7 +6,7 @@
  *
  * References: [DP8390D]; [NE2000] for the wiring; [RTL8029] for pages 0 and 3 of that chip.
  * Not modelled: the time on the wire, collisions, overflow (frames wait in the cable instead), loopback through the FIFO, byte order
- * and FIFO threshold (DCR), the tally counters. The FCS is not stored, but has its room. */
+ * and FIFO threshold (DCR), the tally counters, page 2 (a test page). The FCS is not stored, but has its room. */
 #include "devices/dp8390.h"
 
 enum { CR, PSTART, PSTOP, BNRY, TPSR, TBCR0, TBCR1, ISR, RSAR0, RSAR1, RBCR0, RBCR1, RCR, TCR, DCR, IMR };
@@ -223,20 +223,6 @@ static uint8_t page0_read(const struct dp8390 *d, unsigned reg)
     }
 }
 
-static uint8_t page2_read(const struct dp8390 *d, unsigned reg)
-{
-    switch (reg) {
-    case PSTART: return d->pstart;
-    case PSTOP: return d->pstop;
-    case TPSR: return d->tpsr;
-    case RCR: return d->rcr | 0xc0;
-    case TCR: return d->tcr | 0xe0;
-    case DCR: return d->dcr | 0x80;
-    case IMR: return d->imr | 0x80;
-    default: return 0xff;
-    }
-}
-
 static uint8_t register_read(struct dp8390 *d, unsigned reg)
 {
     unsigned page = d->cr >> PAGE;
@@ -246,9 +232,7 @@ static uint8_t register_read(struct dp8390 *d, unsigned reg)
         return page0_read(d, reg);
     if (page == 1)
         return reg < CURR ? d->par[reg - PAR0] : reg == CURR ? d->curr : d->mar[reg - MAR0];
-    if (page == 2)
-        return page2_read(d, reg);
-    return d->page3 ? d->page3(d->card, reg) : 0xff;
+    return page == 3 && d->page3 ? d->page3(d->card, reg) : 0xff;
 }
 
 static void register_write(struct dp8390 *d, unsigned reg, uint8_t value)

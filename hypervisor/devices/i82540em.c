@@ -1,14 +1,13 @@
 /* Intel 82540EM (PRO/1000 MT); as variant 543 the 82543GC (PRO/1000 T). Read [8254X] chapters 3 (packets) and 13 (registers).
  *
- * In a PC: PCI, 8086:100E or 8086:1004; BAR 0 places 128 KB of registers in memory, BAR 2 a window of two ports to them (the address,
- * the data). Output: INTA#. Two rings of 16-byte descriptors, between head (the chip's) and tail (the driver's). Transmitted frames may
+ * In a PC: PCI, 8086:100E or 8086:1004; BAR 0 places 128 KB of registers in memory. Output: INTA#. Two rings of 16-byte descriptors, between head (the chip's) and tail (the driver's). Transmitted frames may
  * have checksums put in, and one may be cut into many (TCP segmentation), as a context descriptor before them says; those of received
  * frames are checked. Interrupts come at most as often as ITR says.
  *
  * References: [8254X]; [93C46]; [802.3]
  * Not modelled: the time on the wire, overflow (frames wait in the cable instead), VLAN tags put in, taken out and filtered, flow control,
  * the delays TIDV, TADV, RDTR and RADV, statistics (they read 0), wake-up, the packet checksum of frames whose TCP or UDP checksum
- * is checked, loopback, flash. */
+ * is checked, loopback, flash, the two ports to the registers. */
 #include "devices/mii.h"
 #include "devices/nm93c46.h"
 #include "devices/pci.h"
@@ -17,7 +16,7 @@
 enum { CTRL = 0x0000, CTRL_DUP = 0x0004, STATUS = 0x0008, EECD = 0x0010, EERD = 0x0014, MDIC = 0x0020, ICR = 0x00c0, ITR = 0x00c4, ICS = 0x00c8,
        IMS = 0x00d0, IMC = 0x00d8, RCTL = 0x0100, TCTL = 0x0400, RDBAL = 0x2800, RDBAH = 0x2804, RDLEN = 0x2808, RDH = 0x2810, RDT = 0x2818,
        TDBAL = 0x3800, TDBAH = 0x3804, TDLEN = 0x3808, TDH = 0x3810, TDT = 0x3818, RXCSUM = 0x5000, MTA = 0x5200, RA = 0x5400,
-       REGISTERS = 0x20000, IO_WINDOW = 64 };
+       REGISTERS = 0x20000 };
 enum { CTRL_SLU = 1 << 6, CTRL_MDIO = 1 << 20, CTRL_MDC = 1 << 21, CTRL_RST = 1 << 26, CTRL_PHY_RST = 1u << 31,
        STATUS_UP = 0x83 /* full duplex, link, 1000 Mbit/s */, EECD_PINS = 7, EECD_DO = 1 << 3, EECD_REQ = 1 << 6, EECD_GNT = 1 << 7,
        EECD_PRESENT = 1 << 8, EERD_START = 1, EERD_DONE = 1 << 4, MDIC_READY = 1 << 28, MDIC_ERROR = 1 << 30 };
@@ -49,7 +48,7 @@ struct i82540em {
     uint16_t rom[NM93C46_WORDS];
     uint8_t packet[PACKET_MOST];                /* within a transmission only */
     uint32_t reg[KEPT];                         /* state, from here; see `kept` */
-    uint32_t icr, ims, mdic, eecd, eerd, window;
+    uint32_t icr, ims, mdic, eecd, eerd;
     uint32_t mta[128], ra[32];
     uint32_t context[8];                        /* of plain frames, of segmented ones */
     bool raised; int64_t quiet_until;           /* INTA#; ITR's pause */
@@ -506,24 +505,7 @@ static void em_write(void *chip, uint64_t offset, unsigned size, uint64_t value)
     net_poll(&p->port);
 }
 
-/* IOADDR, then IODATA [8254X, 13.2.2]. */
-static uint64_t window_read(void *chip, uint64_t offset, unsigned size)
-{
-    struct i82540em *p = chip;
-    return offset == 0 ? p->window : offset == 4 ? em_read(p, p->window, size) : 0;
-}
-
-static void window_write(void *chip, uint64_t offset, unsigned size, uint64_t value)
-{
-    struct i82540em *p = chip;
-    if (offset == 0)
-        p->window = (uint32_t)value & (REGISTERS - 4);
-    else if (offset == 4)
-        em_write(p, p->window, size, value);
-}
-
 static const struct io_ops em_io = { em_read, em_write, IO_32 };
-static const struct io_ops window_io = { window_read, window_write, IO_32 };
 
 /* --- class ----------------------------------------------------------------------------------------------------- */
 
@@ -559,7 +541,6 @@ static bool em_init(struct device *dev, struct error *err)
     timer_init(&p->pause, pause_over, p);
     timer_init(&p->more, transmit_more, p);
     pci_bar_init(&p->pci, 0, PCI_BAR_MEMORY, REGISTERS, space_map_io(dev->machine->memory, 0xf2000000, REGISTERS, &em_io, p, 1));
-    pci_bar_init(&p->pci, 2, PCI_BAR_IO, IO_WINDOW, space_map_io(dev->machine->ports, 0xc100, IO_WINDOW, &window_io, p, 0));
     return pci_rom_load(&p->pci, p->romfile, err);
 }
 
@@ -569,7 +550,6 @@ static void em_reset(struct device *dev, enum reset_kind kind)
     if (kind == RESET_SOFT)
         return;
     pci_function_reset(&p->pci);
-    p->window = 0;
     p->gigabit = 0x0300;
     mii_reset(&p->mii);
     chip_reset(p);
@@ -580,7 +560,6 @@ static bool em_restored(struct device *dev, unsigned version, struct error *err)
 {
     struct i82540em *p = em_of(dev);
     (void)version, (void)err;
-    p->window &= REGISTERS - 4;
     pci_function_restored(&p->pci);
     return true;
 }
@@ -589,7 +568,7 @@ static struct net_port *em_net(struct device *dev) { return &em_of(dev)->port; }
 
 static const struct state_field em_state[] = {
     PCI_STATE(struct i82540em, pci), FIELD_ARRAY(struct i82540em, reg), FIELD(struct i82540em, icr), FIELD(struct i82540em, ims),
-    FIELD(struct i82540em, mdic), FIELD(struct i82540em, eecd), FIELD(struct i82540em, eerd), FIELD(struct i82540em, window),
+    FIELD(struct i82540em, mdic), FIELD(struct i82540em, eecd), FIELD(struct i82540em, eerd),
     FIELD_ARRAY(struct i82540em, mta), FIELD_ARRAY(struct i82540em, ra),
     FIELD_ARRAY(struct i82540em, context), FIELD(struct i82540em, raised), FIELD(struct i82540em, quiet_until),
     FIELD(struct i82540em, pause), FIELD(struct i82540em, more), MII_STATE(struct i82540em, mii), FIELD(struct i82540em, gigabit),

@@ -10,8 +10,8 @@ struct nm93c46 {
     bool select, clock, out, started;           /* the pins CS, SK, DO; the start bit has come */
     uint8_t bits, command; uint16_t data;       /* bits since then; what they say; the word that goes out */
 };
-extern const struct state_field nm93c46_state[];
-#define NM93C46_STATE(T, m) FIELD_STRUCT(T, m, nm93c46_state)
+#define NM93C46_STATE(T, m) FIELD(T, m.select), FIELD(T, m.clock), FIELD(T, m.out), FIELD(T, m.started), FIELD(T, m.bits), \
+    FIELD(T, m.command), FIELD(T, m.data)
 
 static inline void nm93c46_pins(struct nm93c46 *e, bool select, bool clock, bool in)
 {

@@ -24,7 +24,7 @@ struct net {
     struct net_frame *queue; unsigned head, count;      /* on their way to the card */
     bool sending, waiting;                      /* inside net_send; the back end waits for resume */
     struct timer retry;                         /* cards whose descriptors lie in memory do not tell when they have room */
-    struct net_statistics statistics;
+    uint64_t dropped;                           /* frames that found no room, either way */
 };
 
 /* From the back end to the card: handed over, queued, or lost when the queue is full. */

@@ -254,15 +254,5 @@ static void nat_close(struct net *n)
     free(s);
 }
 
-#else
-static bool nat_open(struct net *n, const char *argument, const struct net_config *c, struct error *err)
-{
-    (void)n, (void)argument, (void)c;
-    return error_set(err, ENOTSUP, "net.mode nat: this program was built without libslirp; install libslirp-dev and build it again");
-}
-static void nat_send(struct net *n, const uint8_t *frame, size_t length) { (void)n, (void)frame, (void)length; }
-static void nat_resume(struct net *n) { (void)n; }
-static void nat_close(struct net *n) { (void)n; }
-#endif
-
 const struct net_backend net_nat = { "nat", nat_open, nat_send, nat_resume, nat_close };
+#endif

@@ -23,8 +23,6 @@ static bool port_ready(struct net *n)
 
 static void hand_over(struct net *n, const uint8_t *frame, size_t length)
 {
-    n->statistics.received++;
-    n->statistics.bytes_received += length;
     n->port->receive(n->port->chip, frame, length);
 }
 
@@ -65,7 +63,7 @@ void net_deliver(struct net *n, const uint8_t *frame, size_t length)
         return;
     }
     if (n->count == NET_QUEUE || !n->port) {
-        n->statistics.dropped++;
+        n->dropped++;
         return;
     }
     struct net_frame *f = &n->queue[(n->head + n->count++) % NET_QUEUE];
@@ -80,8 +78,6 @@ void net_send(struct net_port *p, const uint8_t *frame, size_t length)
     struct net *n = p->net;
     if (!n || length < NET_HEADER || length > NET_FRAME_TAGGED)
         return;
-    n->statistics.sent++;
-    n->statistics.bytes_sent += length;
     capture(n, frame, length);
     if (!n->backend)
         return;
@@ -142,7 +138,12 @@ bool net_mac_parse(const char *text, uint8_t mac[6], const char *what, struct er
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
 
-static const struct net_backend *const backends[] = { &net_nat, &net_private, &net_tap };
+static const struct net_backend *const backends[] = {
+#ifdef HAVE_SLIRP
+    &net_nat,
+#endif
+    &net_private, &net_tap,
+};
 
 /* "nat", "private NAME" (or "private:NAME"): the back end, and what follows its name. */
 static const struct net_backend *backend_find(const char *mode, const char **argument)
@@ -163,6 +164,8 @@ bool net_open(struct machine *m, const struct net_config *config, bool counted, 
     const struct net_backend *backend = backend_find(config->mode, &argument);
     bool off = !strcmp(config->mode, "off");
     *out = NULL;
+    if (!backend && !strcmp(config->mode, "nat"))
+        return error_set(err, ENOTSUP, "net.mode nat: this program was built without libslirp; install libslirp-dev and build it again");
     if (!backend && !off)
         return error_set(err, EINVAL, "there is no net.mode '%s'; it is off, nat, private NAME or tap DEVICE", config->mode);
     if (off && !*config->capture)
@@ -206,9 +209,4 @@ void net_close(struct net *n)
         pcap_close(n->pcap);
     free(n->queue);
     free(n);
-}
-
-void net_statistics(const struct net *n, struct net_statistics *s)
-{
-    *s = n->statistics;
 }

@@ -31,10 +31,8 @@ uint16_t net_checksum(uint32_t sum, const void *bytes, size_t length);     /* on
 
 /* What the user asked for: the strings of the profile's section [net]. */
 struct net_config { const char *mode, *guest, *gateway, *netmask, *dns, *forward, *capture; bool outside, host; };
-struct net_statistics { uint64_t sent, received, dropped, bytes_sent, bytes_received; };
 /* *out stays NULL for mode "off" without a capture. counted: nothing comes in from outside. */
 bool net_open(struct machine *, const struct net_config *, bool counted, struct net **out, struct error *);
 void net_plug(struct net *, struct net_port *);
 void net_close(struct net *);                   /* NULL is fine; the card is unplugged */
-void net_statistics(const struct net *, struct net_statistics *);
 #endif

@@ -1,6 +1,6 @@
 /* A link between guests of one user, each a process of its own: a switch without anybody who runs it.
  *
- * The link is a folder of the user's, $XDG_RUNTIME_DIR/holdover/net/NAME or $HOLDOVER_HOME/net/NAME. Each guest has a socket in it that
+ * The link is a folder of the user's, $XDG_RUNTIME_DIR/holdover/net/NAME else $HOLDOVER_HOME/net/NAME. Each guest has a socket in it that
  * listens, and connects to those of the others when it comes; so between any two there is one connection, which keeps frames apart
  * (SOCK_SEQPACKET). A lock on the folder makes coming one at a time, and lets who comes remove the sockets of the dead.
  *
@@ -168,15 +168,13 @@ static bool join(struct net *n, struct error *err)
 static int link_folder(const char *name, struct error *err)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOLDOVER_HOME");
-    bool own = !runtime || !*runtime;
     char path[4096];
     struct stat s;
-    if (own && (!home || !*home)) {
-        home = getenv("HOME");
-        snprintf(path, sizeof(path), "%s/.local/share/holdover/net/%s", home ? home : "/tmp", name);
-    } else {
-        snprintf(path, sizeof(path), own ? "%s/net/%s" : "%s/holdover/net/%s", own ? home : runtime, name);
-    }
+    if (runtime && *runtime)
+        snprintf(path, sizeof(path), "%s/holdover/net/%s", runtime, name);
+    else
+        snprintf(path, sizeof(path), "%s%s/net/%s", home && *home ? home : getenv("HOME") ? getenv("HOME") : "",
+                 home && *home ? "" : "/.local/share/holdover", name);
     for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
         *slash = 0;
         mkdir(path, 0700);
@@ -230,7 +228,7 @@ static void private_send(struct net *n, const uint8_t *frame, size_t length)
     for (unsigned i = 0; i < PEERS_MAX; i++) {
         struct peer *p = k->peers[i];
         if (p && (!only || p == only) && send(p->fd, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-            n->statistics.dropped++;
+            n->dropped++;
     }
 }
 

@@ -54,7 +54,7 @@ static bool tap_open(struct net *n, const char *name, const struct net_config *c
 static void tap_send(struct net *n, const uint8_t *frame, size_t length)
 {
     if (write(((struct tap *)n->state)->fd, frame, length) < 0)
-        n->statistics.dropped++;                /* the device is down, or its queue is full */
+        n->dropped++;                /* the device is down, or its queue is full */
 }
 
 static void tap_resume(struct net *n)

@@ -79,8 +79,6 @@ Test(i82540em, identity_eeprom_and_transceiver)
     cr_assert_eq(in(t, MDIC) & 0x5000ffff, 0x10000141);
     out(t, MDIC, 2u << 26 | 7 << 21 | 2 << 16);
     cr_assert(in(t, MDIC) & 0x40000000, "no such transceiver");
-    bench_out32(t->b, CARD_IO, RAL);
-    cr_assert_eq(bench_in32(t->b, CARD_IO + 4), 0x004f4802, "the I/O window");
     net_bench_free(t);
 }
 
