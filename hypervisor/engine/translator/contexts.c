@@ -59,7 +59,7 @@ static void drop_code(struct translator *tr, const struct context *x)
 struct context *context_now(struct translator *tr, unsigned mode)
 {
     struct cpu *c = tr->cpu;
-    tr->window = window_now(tr->windows);
+    tr->window = mode & MODE_USER || !(c->cr0 & CR0_PG) ? window_now(tr->windows) : NULL;
     bool windowed = tr->window;
     if (likely(tr->context && matches(tr->context, c, mode, windowed)))
         return tr->context;
@@ -84,7 +84,7 @@ struct context *context_now(struct translator *tr, unsigned mode)
     x->write_classes = c->write_classes;
     x->down = down_now(c);
     x->io = io_now(c);
-    return tr->context = x;
+    return tr->context = *last = x;
 }
 
 void contexts_destroy(struct translator *tr)

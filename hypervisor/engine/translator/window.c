@@ -339,9 +339,20 @@ static bool space_now(const struct cpu *c, struct space_key *key)
     return true;
 }
 
+/* The quick way: the space that was current is so still. */
+static bool is_now(const struct slot *s, const struct cpu *c)
+{
+    if (!s || !(c->cr0 & CR0_PG) || c->cpl != 3 || c->dr[7] & 0xff || c->eflags & FLAG_AC)
+        return false;
+    return s->key.cr3 == c->cr3 && s->key.paging == (1 | (c->cr4 & (CR4_PAE | CR4_PSE)))
+        && (!(c->cr4 & CR4_PAE) || !memcmp(s->key.pdpte, c->pdpte, sizeof s->key.pdpte));
+}
+
 struct window *window_now(struct windows *w)
 {
     struct space_key key;
+    if (w && is_now(w->now, w->cpu))
+        return &w->now->w;
     if (!w || !space_now(w->cpu, &key)) {
         if (w)
             w->now = NULL;
