@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { RAM = 1 << 18, HANDLERS = 0x6000, DIRECTORY = 0x10000, TABLE = 0x11000, FIRST = 0x20000, EDGE = 0x21000, FRAME_FIRST = 0x30000,
-       FRAME_SECOND = 0x32000, USER_STACK = 0x9f00, KIND_STACK = 1, KIND_UNSURE = 2 };
+       FRAME_SECOND = 0x32000, USER_STACK = 0x9f00, TOUCH = 0x1800, KIND_STACK = 1, KIND_UNSURE = 2 };
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4 };
 static const uint8_t rights[] = { 0, PTE_P, PTE_P | PTE_W, PTE_P | PTE_U, PTE_P | PTE_W | PTE_U };
 
@@ -21,6 +21,8 @@ static struct pair pair;
 static struct snippets table;
 static const uint8_t ud2[] = { 0x0f, 0x0b };
 
+static void load_touches(struct cpu_bench *);
+
 static void setup(void)
 {
     pair = pair_new("pentium4", RAM);
@@ -28,6 +30,7 @@ static void setup(void)
     PAIR_EACH(&pair, b) {
         cpu_bench_flat(b);
         cpu_bench_catch(b, HANDLERS);
+        load_touches(b);
     }
 }
 
@@ -67,6 +70,41 @@ static uint32_t eip_of(const struct snippet *s, unsigned n)
         at += i.length;
     }
     return CPU_BENCH_CODE + (uint32_t)at;
+}
+
+/* --- touching ---------------------------------------------------------------------------------------------------------- */
+/* Code that runs before a snippet, in a block of its own, so that what may be accessed directly is. Bits: reads and writes the first page's
+ * last byte, reads and writes the second's first; TOUCH_ALL reads what lies about the edges of tests without paging, through CS. */
+enum { READ_FIRST = 1, WRITE_FIRST = 2, READ_SECOND = 4, WRITE_SECOND = 8, TOUCH_ALL = 16, TOUCH_BYTES = 64 };
+
+static uint8_t *emit_touch(uint8_t *p, uint8_t opcode, uint32_t address)
+{
+    *p++ = opcode;
+    le32_put(p, address);
+    return p + 4;
+}
+
+static void load_touches(struct cpu_bench *b)
+{
+    for (unsigned n = 0; n <= TOUCH_ALL; n++) {
+        uint32_t at = TOUCH + n * TOUCH_BYTES;
+        uint8_t code[TOUCH_BYTES], *p = code;
+        if (n & (READ_FIRST | WRITE_FIRST))
+            p = emit_touch(p, 0xa0, EDGE - 1);                  /* mov al, [...] */
+        if (n & WRITE_FIRST)
+            p = emit_touch(p, 0xa2, EDGE - 1);                  /* mov [...], al */
+        if (n & (READ_SECOND | WRITE_SECOND))
+            p = emit_touch(p, 0xa0, EDGE);
+        if (n & WRITE_SECOND)
+            p = emit_touch(p, 0xa2, EDGE);
+        for (unsigned page = 0; page < 6 && n == TOUCH_ALL; page++) {
+            *p++ = 0x2e;
+            p = emit_touch(p, 0xa0, (page < 3 ? 0xf000 : FIRST - 0x3000) + page * 0x1000);
+        }
+        p = emit_touch(p, 0xb8, 0x12345678);                    /* mov eax, what a snippet starts with; jmp to it */
+        p = emit_touch(p, 0xe9, CPU_BENCH_CODE - (at + (uint32_t)(p - code) + 5));
+        cpu_bench_load(b, at, code, (size_t)(p - code));
+    }
 }
 
 /* --- running ---------------------------------------------------------------------------------------------------------- */
@@ -177,6 +215,14 @@ static void map(struct cpu_bench *b, const unsigned right[2], bool wp)
     mmu_flush(b->cpu, true);
 }
 
+static unsigned touch_of(const unsigned right[2], bool user, bool wp)
+{
+    unsigned touch = 0;
+    for (unsigned n = 0; n < 2; n++)
+        touch |= (page_refuses(right[n], false, user, wp) ? 0 : page_refuses(right[n], true, user, wp) ? READ_FIRST : WRITE_FIRST) << 2 * n;
+    return touch;
+}
+
 static void at_page_ends(const struct snippet *s, bool user, bool wp)
 {
     int32_t low, high;
@@ -188,15 +234,19 @@ static void at_page_ends(const struct snippet *s, bool user, bool wp)
         for (unsigned n = 0; n < 25; n++) {
             unsigned right[2] = { rights[n / 5], rights[n % 5] };
             char what[96];
-            snprintf(what, sizeof what, "base %x, pages %x %x, %s, WP %d", base, right[0], right[1], user ? "user" : "kernel", wp);
-            start_anew(s);
-            PAIR_EACH(&pair, b) {
-                start(b, s, base, user);
-                map(b, right, wp);
-            }
             struct fault must = page_fault(s, base, right, user, wp);
             bool known = s->value_count && (user || !(s->kind & KIND_STACK));       /* a kernel without a stack can't tell */
-            check(s, known ? &must : NULL, what);
+            for (unsigned warm = 0; warm < 2; warm++) {
+                snprintf(what, sizeof what, "base %x, pages %x %x, %s, WP %d, %s", base, right[0], right[1], user ? "user" : "kernel", wp,
+                         warm ? "touched" : "not touched");
+                start_anew(s);
+                PAIR_EACH(&pair, b) {
+                    start(b, s, base, user);
+                    map(b, right, wp);
+                    b->cpu->eip = warm ? TOUCH + touch_of(right, user, wp) * TOUCH_BYTES : CPU_BENCH_CODE;
+                }
+                check(s, known ? &must : NULL, what);
+            }
         }
 }
 
@@ -268,6 +318,7 @@ static void at_limits(const struct snippet *s, enum segment_kind kind, bool base
         start_anew(s);
         PAIR_EACH(&pair, b) {
             start(b, s, base, true);
+            b->cpu->eip = TOUCH + TOUCH_ALL * TOUCH_BYTES;
             limit_segments(b, kind, based);
             if (own_stack)
                 b->cpu->gpr[ESP] = kind == DOWN ? EDGE + 0x100 : USER_STACK;
@@ -303,6 +354,7 @@ static void misaligned(const struct snippet *s, bool user)
         start_anew(s);
         PAIR_EACH(&pair, b) {
             start(b, s, base, user);
+            b->cpu->eip = TOUCH + TOUCH_ALL * TOUCH_BYTES;
             b->cpu->cr0 |= CR0_AM;
             cpu_set_flags(b->cpu, FLAG_AC);
             mmu_privilege_changed(b->cpu);

@@ -104,6 +104,8 @@ uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint
         mem_write32(c, s->seg, offset, (uint32_t)value);
     else
         mem_write64(c, s->seg, offset, value);
+    if (s->t->fpu_notes >> (s->insn - s->t->block->insn) & 1)
+        c->fpu_address = linear;                                /* an x87 store: code that is left here does not note it */
     touch(translator_of(c), s, linear, true);
     return go_on(c, s);
 }
