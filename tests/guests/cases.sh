@@ -84,6 +84,33 @@ scsi_disk() {           # card module
 }
 scsi_am53c974() { scsi_disk am53c974 am53c974; }
 
+# A disc on the adapter's bus.
+scsi_cdrom() {
+    prepare drives
+    mkdir -p $work/cdtree
+    head -c 3000000 /dev/urandom >$work/cdtree/noise
+    echo 'words on a disc' >$work/cdtree/note.txt
+    (cd $work/cdtree && sha256sum noise note.txt >sums)
+    xorriso -as mkisofs -quiet -R -V TESTDISC -o $work/scsicd.iso $work/cdtree
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-drives.gz --append 'console=ttyS0 quiet drive=am53c974 do=cdrom' \
+        --serial $work/scsicd.txt --cdrom $work/scsicd.iso --set scsi.cdrom=yes --set scsi.card=am53c974 --until 'JOBS END' --for 280
+    tail -n 6 $work/scsicd.txt
+    grep 'DISC GOOD' $work/scsicd.txt
+    rm -r $work/scsicd.iso $work/cdtree
+}
+
+# A floppy disk formatted by Linux's driver, filled and read back.
+linux_floppy() {
+    prepare drives
+    head -c 1474560 /dev/urandom >$work/format.img
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-drives.gz --append 'console=ttyS0 quiet drive=floppy do=floppy' \
+        --serial $work/format.txt --floppy $work/format.img --until 'JOBS END' --for 280
+    tail -n 6 $work/format.txt
+    grep 'FORMAT GOOD' $work/format.txt
+    grep ' f6 f6 f6 f6' $work/format.txt
+    grep 'FLOPPY GOOD' $work/format.txt
+}
+
 # A SCSI disk through INT 13h alone: partitioned, formatted and given a system behind an adapter, booted from on each.
 scsi_dos() {
     need $corpus/freedos/freedos-std-1440.img

@@ -24,11 +24,12 @@ for what; do
     kernel-pae) kernel linux-image-686-pae pae ;;
     drives)             # after kernel-686: its modules of SCSI adapters and drives, with a file system check
         kernel linux-image-686 686
-        [ -e "$guests/initrd-drives.gz" ] && [ "$guests/initrd-drives.gz" -nt tests/guests/init_drives ] || {
+        [ -e "$guests/initrd-drives.gz" ] && [ -z "$(find tests/guests/init_drives tests/guests/fdformat.c -newer "$guests/initrd-drives.gz")" ] || {
+            gcc -m32 -Os -ffreestanding -nostdlib -static -fno-pie -no-pie -fno-stack-protector -fno-asynchronous-unwind-tables -o "$guests/fdformat" tests/guests/fdformat.c
             scripts/i386.sh fetch "$guests/debs" e2fsck-static
             dpkg-deb --fsys-tarfile "$guests/debs/e2fsck-static_"*.deb | tar -xO ./sbin/e2fsck.static >"$guests/e2fsck"
             chmod 755 "$guests/e2fsck"
-            EXTRA="$guests/e2fsck" scripts/initrd.sh "$guests/initrd-drives.gz" "$guests/debs/busybox-static_"*.deb "$guests/tree-686" \
+            EXTRA="$guests/e2fsck $guests/fdformat" scripts/initrd.sh "$guests/initrd-drives.gz" "$guests/debs/busybox-static_"*.deb "$guests/tree-686" \
                 tests/guests/init_drives ata_piix sd_mod sr_mod isofs ext4 crc32c_generic floppy am53c974 sym53c8xx BusLogic
         } ;;
     ports)
