@@ -136,6 +136,7 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(BUILD) tests/bench/run.sh
 	$(Q)O=$(BUILD) tests/bench/disk.sh
+	$(Q)O=$(BUILD) tests/bench/scsi.sh
 	$(Q)O=$(BUILD) tests/bench/dos.sh
 	$(Q)O=$(BUILD) tests/bench/boot.sh
 	$(Q)O=$(BUILD) tests/bench/net.sh
