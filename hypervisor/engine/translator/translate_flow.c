@@ -89,7 +89,6 @@ void emit_stack_move(struct maker *m, const struct insn *i, int32_t by)
     emit_mov(&m->e, R12, RCX);
 }
 
-
 static void emit_push(struct maker *m, const struct insn *i, struct op op, enum site_kind kind)
 {
     unsigned size = operand_size(i), stub = m->stub_count;

@@ -9,7 +9,6 @@
 
 enum { WORTH = 2, SPAN_MAX = 2048 };
 
-
 /* --- what an instruction does to a register ------------------------------------------------------------------------- */
 /* Bit per register that may be written; all for what is not known here. */
 static unsigned written_short(const struct insn *i, unsigned key)

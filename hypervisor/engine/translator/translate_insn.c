@@ -37,7 +37,6 @@ static unsigned size_of(const struct insn *i, unsigned operand)
     return size == SIZE_V ? (i->flags & INSN_OPERAND32 ? 4 : 2) : size;
 }
 
-
 /* ModRM instructions that are re-emitted as they are. */
 static bool is_simple(const struct opcode *o, bool memory)
 {

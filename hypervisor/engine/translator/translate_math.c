@@ -4,8 +4,6 @@
  * handler's. The host leaves flags after a division undefined, the interpreter as they were: they are kept in the frame. */
 #include "engine/translator/translate.h"
 
-static bool is_division(const struct opcode *o) { return (key_of(o) | 1) == 0xf7 && o->group >= GROUP_INDEX_6 && o->group <= GROUP_INDEX_7; }
-
 static uint8_t *emit_jcc_short(struct emitter *e, unsigned condition)
 {
     emit8(e, 0x70 | condition);
@@ -174,9 +172,7 @@ bool translate_math(struct maker *m, const struct insn *i)
     islands_within_reach(m, 64);
     switch (i->id ? key_of(o) : 0) {
     case 0xf6: case 0xf7:
-        if (!is_division(o))
-            return false;
-        divide(m, i, o);
+        divide(m, i, o);                                        /* the other groups are simple operations */
         return true;
     case 0xd7: translate_byte(m, i); return true;
     case 0x1a3: case 0x1ab: case 0x1b3: case 0x1bb: bit_string(m, i, o); return true;

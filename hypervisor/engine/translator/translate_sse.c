@@ -19,19 +19,9 @@ static enum set set_of(unsigned operand)
     default: return SET_NONE;
     }
 }
-static bool is_rm(unsigned operand)
-{
-    switch (operands[operand].method) {
-    case METHOD_V: case METHOD_P: case METHOD_G: case METHOD_I: case METHOD_NONE: return false;
-    default: return true;
-    }
-}
-static bool has_immediate(unsigned operand)
-{
-    unsigned method = operands[operand].method;
-    return method == METHOD_I || method == METHOD_Q_IB || method == METHOD_N_IB || method == METHOD_W_IB || method == METHOD_U_IB
-        || method == METHOD_RM_IB;
-}
+/* By SDM 2's letters: V, P and G are ModRM.reg; I, and what ends in _IB, has an immediate. */
+static bool is_rm(unsigned method) { return method != METHOD_V && method != METHOD_P && method != METHOD_G && method != METHOD_I && method != METHOD_NONE; }
+static bool has_immediate(unsigned method) { return method == METHOD_I || (method >= METHOD_Q_IB && method <= METHOD_RM_IB); }
 
 static struct simd simd_of(const struct insn *i)
 {
@@ -43,12 +33,12 @@ static struct simd simd_of(const struct insn *i)
     enum set first = set_of(o->dst), second = set_of(o->src);
     s.mmx = first == SET_MMX || second == SET_MMX || key == 0x177;
     s.native = !(s.mmx && (first == SET_XMM || second == SET_XMM || o->checks != CHECK_mmx));
-    s.rm_is_first = is_rm(o->dst);
+    s.rm_is_first = is_rm(operands[o->dst].method);
     unsigned rm = s.rm_is_first ? o->dst : o->src;
     s.rm_size = operands[rm].size;
     s.rm_is_gpr = set_of(rm) == SET_GPR && !(i->flags & INSN_MEMORY);
     s.reg_is_gpr = set_of(s.rm_is_first ? o->src : o->dst) == SET_GPR;
-    s.immediate = has_immediate(o->src);
+    s.immediate = has_immediate(operands[o->src].method);
     s.aligned = s.rm_size == 16 && key != 0x110 && key != 0x111 && !(o->prefix == PREFIX_F3 && (key == 0x16f || key == 0x17f));
     return s;
 }

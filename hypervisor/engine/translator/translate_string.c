@@ -31,14 +31,9 @@ static void emit_destination(struct maker *m, const struct insn *i, const struct
 
 static void emit_advance(struct maker *m, const struct string *s, unsigned reg)
 {
-    struct emitter *e = &m->e;
-    if (s->wide) {
-        emit_lea(e, host_of[reg], at(host_of[reg], s->step));
-        return;
-    }
-    emit_lea(e, RCX, at(host_of[reg], s->step));
-    emit8(e, 0x66);
-    emit_mov(e, host_of[reg], RCX);
+    emit_lea(&m->e, s->wide ? host_of[reg] : RCX, at(host_of[reg], s->step));
+    if (!s->wide)
+        emit_op_register(&m->e, &(struct op){ .opcode = 0x8b, .reg = host_of[reg], .operand16 = true }, RCX);
 }
 
 /* An operation between a register and memory of the element's size: `opcode` is its byte form. */

@@ -19,14 +19,17 @@ static void emit_flag(struct maker *m, unsigned n, bool set)
     emit_store(e, flags, RCX);
 }
 
-/* Loads a data segment, or accesses a port. */
-static bool is_mild(const struct insn *i)
+/* What an instruction may change besides registers: where it goes on; much; at most a data segment, or what a device does. */
+enum change { CHANGES_FLOW, CHANGES_MUCH, CHANGES_LITTLE };
+static enum change change_of(const struct insn *i)
 {
     switch (key_of(&opcodes[i->id])) {
-    case 0x8e: return i->reg != SS;
+    case 0x8e: return i->reg == SS ? CHANGES_MUCH : CHANGES_LITTLE;
     case 0x07: case 0x1f: case 0x1a1: case 0x1a9: case 0xc4: case 0xc5: case 0x1b4: case 0x1b5: case 0xe4: case 0xe5: case 0xe6: case 0xe7:
-    case 0xec: case 0xed: case 0xee: case 0xef: return true;
-    default: return false;
+    case 0xec: case 0xed: case 0xee: case 0xef: return CHANGES_LITTLE;
+    case 0x17: case 0x6c: case 0x6d: case 0x6e: case 0x6f: case 0x9d: case 0xfa: case 0xfb: case 0x100: case 0x101: case 0x106: case 0x108:
+    case 0x109: case 0x120: case 0x121: case 0x122: case 0x123: case 0x124: case 0x126: case 0x130: case 0x1b2: return CHANGES_MUCH;
+    default: return CHANGES_FLOW;
     }
 }
 
@@ -34,7 +37,7 @@ static void emit_handler_next(struct maker *m, const struct insn *i)
 {
     struct site *s = site_new(m, i, 0, 0);
     s->uncounted = 1;
-    if (is_mild(i))
+    if (change_of(i) == CHANGES_LITTLE)
         s->kind = SITE_MILD;
     emit_mov_imm64(&m->e, RCX, (uint64_t)(uintptr_t)s);
     emit_call(&m->e, m->tr->routine.next);
@@ -110,11 +113,39 @@ static void store_selector(struct maker *m, const struct insn *i)
     waiting_end(m, host);
 }
 
+/* After a load of SS no interrupt may come before the next instruction. On to that, by the table of landings: a landing, once it is there,
+ * executes an instruction before anything is looked at. With the loop in between, or something waiting, the shadow is the loop's affair. */
+static void emit_shadowed(struct maker *m, uint32_t eip)
+{
+    struct emitter *e = &m->e;
+    struct context *x = m->t->context;
+    struct address landing = at_index(NO_REGISTER, NO_REGISTER, 0, (int32_t)(intptr_t)&x->jumps[eip & 0xffff]);
+    islands_within_reach(m, 80);
+    emit_load(e, RCX, cpu_field(m, &m->tr->cpu->pending));
+    uint8_t *nothing = emit_jecxz(e), *waits = e->p;
+    emit_mem(e, 0, 0xc6, 0, cpu_field(m, &m->tr->cpu->shadow));
+    emit8(e, 1);
+    emit_mov_imm(e, R8, eip);
+    emit_jmp(e, m->tr->routine.miss);
+    emit_here(e, nothing);
+    emit_rorx(e, 1, RCX, R11, 32);                              /* as at landings: is the run over? */
+    uint8_t *over = emit_jecxz(e);
+    *over = (uint8_t)(waits - over - 1);
+    emit_load(e, RCX, landing);
+    emit_lea(e, RCX, at(RCX, -(int32_t)x->miss));
+    uint8_t *absent = emit_jecxz(e);
+    *absent = (uint8_t)(waits - absent - 1);
+    emit_load(e, RCX, landing);
+    emit_mov_imm(e, R8, eip);
+    emit_rm(e, 0, 0xff, 4, RCX);
+    m->ended = true;
+}
+
 /* May a load in real or V86 mode be done here? Its limit must be the usual one, which stays: then only the base changes. */
 static bool loads_base_only(const struct maker *m, unsigned seg)
 {
     const struct context *x = m->t->context;
-    return (!(x->mode & MODE_PROTECTED) || x->mode & MODE_V86) && seg != SS && class_of(x->read_classes, seg) == CLASS_64K
+    return (!(x->mode & MODE_PROTECTED) || x->mode & MODE_V86) && (seg != SS || x->cs_limit <= 0xffff) && class_of(x->read_classes, seg) == CLASS_64K
         && class_of(x->write_classes, seg) == CLASS_64K;
 }
 
@@ -153,7 +184,8 @@ static uint8_t *emit_usual_check(struct maker *m, const struct insn *i, unsigned
 static void load_selector(struct maker *m, const struct insn *i, bool pops)
 {
     bool memory = i->flags & INSN_MEMORY;
-    if (!loads_base_only(m, i->reg) || (pops && operand_size(i) != 2)) {
+    uint32_t next = eip_of(m, i) + i->length;
+    if (!loads_base_only(m, i->reg) || (pops && operand_size(i) != 2) || (i->reg == SS && next > 0xffff)) {
         emit_next(m, i);
         return;
     }
@@ -172,7 +204,10 @@ static void load_selector(struct maker *m, const struct insn *i, bool pops)
     if (pops)
         emit_stack_move(m, i, 2);
     le32_put(after, (uint32_t)(m->e.p - (after + 4)));
-    emit_direct(m, eip_of(m, i) + i->length);
+    if (i->reg == SS)
+        emit_shadowed(m, next);
+    else
+        emit_direct(m, next);
 }
 
 /* POP to memory. The address is that after ESP moved, which matters when it is off ESP: left to the handler. */
@@ -193,17 +228,6 @@ static bool pop_memory(struct maker *m, const struct insn *i)
 }
 
 /* --- all of them ---------------------------------------------------------------------------------------------------------- */
-/* Closes the block for what it may change; EIP goes to the next instruction. */
-static bool goes_on(unsigned key)
-{
-    switch (key) {
-    case 0x17: case 0x6c: case 0x6d: case 0x6e: case 0x6f: case 0x9d: case 0xc4: case 0xc5: case 0xe4: case 0xe5: case 0xe6: case 0xe7:
-    case 0xec: case 0xed: case 0xee: case 0xef: case 0xfa: case 0xfb: case 0x100: case 0x101: case 0x106: case 0x108: case 0x109: case 0x120:
-    case 0x121: case 0x122: case 0x123: case 0x124: case 0x126: case 0x130: case 0x1b2: case 0x1b4: case 0x1b5: return true;
-    default: return false;
-    }
-}
-
 bool translate_system(struct maker *m, const struct insn *i)
 {
     const struct opcode *o = &opcodes[i->id];
@@ -218,11 +242,11 @@ bool translate_system(struct maker *m, const struct insn *i)
         return true;
     case 0x9c: return push_flags(m, i);
     case 0x8c: store_selector(m, i); return true;
-    case 0x8e: case 0x07: case 0x1f: case 0x1a1: case 0x1a9: load_selector(m, i, key != 0x8e); return true;
+    case 0x8e: case 0x07: case 0x17: case 0x1f: case 0x1a1: case 0x1a9: load_selector(m, i, key != 0x8e); return true;
     case 0x8f: return pop_memory(m, i);
     default: break;
     }
-    if (o->plan != PLAN_END || !goes_on(key))
+    if (o->plan != PLAN_END || change_of(i) == CHANGES_FLOW)
         return false;
     emit_next(m, i);
     return true;
