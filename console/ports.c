@@ -16,6 +16,8 @@
 
 enum { LINES_UP = MODEM_CTS | MODEM_DSR | MODEM_DCD, ROOM_NS = 5000000, CALLER_NS = 100000000, RETRY_NS = 1000000000 };
 
+static struct termios terminal_before;          /* the process has one terminal */
+
 void port_lines(struct port *p, unsigned lines)
 {
     p->lines = lines;
@@ -81,9 +83,11 @@ static size_t port_write(void *backend, const uint8_t *bytes, size_t length)
     struct pollfd fd = { .fd = p->out, .events = POLLOUT };
     ssize_t n = (ssize_t)length;
     if (p->out >= 0) {
-        bool ready = poll(&fd, 1, 0) > 0 && fd.revents & POLLOUT;
+        bool ready = !p->machine->real_time || (poll(&fd, 1, 0) > 0 && fd.revents & POLLOUT);      /* counted time waits */
         n = ready ? write(p->out, bytes, length) : -1;
         if (n < 0 && ready && errno != EAGAIN && errno != EINTR) {
+            if (p->tee && errno != EPIPE)       /* a reader that is gone is no failure */
+                p->tee->failed = errno;
             if (p->watch && p->in == p->out)
                 port_hang_up(p);
             p->out = -1;                        /* or a full disk, or a pipe that nobody reads: the guest need not stop */
@@ -261,8 +265,20 @@ static bool open_file(struct port *p, const char *path, struct error *err)
 
 static bool open_stdio(struct port *p, const char *rest, struct error *err)
 {
+    struct termios t;
     (void)rest, (void)err;
-    p->raw_terminal = terminal_raw(STDIN_FILENO);
+    p->lines = LINES_UP;
+    p->out = STDOUT_FILENO;
+    if (!p->machine->real_time)                 /* counted time has no input */
+        return true;
+    if (isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &terminal_before)) {
+        t = terminal_before;
+        t.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        t.c_iflag &= ~(tcflag_t)ICRNL;
+        t.c_cc[VMIN] = 1;
+        t.c_cc[VTIME] = 0;
+        p->raw_terminal = !tcsetattr(STDIN_FILENO, TCSANOW, &t);
+    }
     port_connected(p, STDIN_FILENO, STDOUT_FILENO);
     return true;
 }
@@ -353,7 +369,7 @@ static void port_close(void *backend)
     if (*p->link)
         unlink(p->link);
     if (p->raw_terminal)
-        terminal_restore(STDIN_FILENO);
+        tcsetattr(STDIN_FILENO, TCSANOW, &terminal_before);
     free(p);
 }
 

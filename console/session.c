@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEP_MS = 25, INPUT_MS = 10, IDLE_MS = 1000, FRAME_MS = 16, REST_MS = 50, COUNTED_STEP_NS = 10000000, FDS_MAX = CONTROL_CLIENTS + 8 };
+enum { STEP_MS = 25, IDLE_MS = 1000, FRAME_MS = 16, REST_MS = 50, COUNTED_STEP_NS = 10000000, FDS_MAX = CONTROL_CLIENTS + 8 };
 
 int64_t host_now(void)
 {
@@ -55,14 +55,19 @@ static void host_notice(void *ui, const char *text)
 static struct stream_end *host_serial(void *ui, struct machine *m, unsigned port, const char *to, struct error *err)
 {
     struct session *s = ui;
+    const char *file = port == 0 ? s->options->serial : NULL;
+    char target[4096];
 
-    if (port == 0 && *to && s->options->serial) {
+    if (file && *to) {
         error_set(err, EINVAL, "--serial and serial1.to both say where serial port 1 goes: leave one out");
         return NULL;
     }
-    if (port == 0 && !*to)
-        return &s->serial.end;
-    return port_serial(m, port, to, port ? NULL : &s->serial, err);
+    snprintf(target, sizeof(target), "%s%s", !file ? to : strcmp(file, "-") ? "file:" : "stdio", file && strcmp(file, "-") ? file : "");
+    if (!m->real_time && (!strncmp(to, "pty", 3) || !strncmp(to, "t", 1))) {
+        error_set(err, EINVAL, "serial%u.to: counted time has no input but the steps of the command line, so no '%s'", port + 1, to);
+        return NULL;
+    }
+    return port == 0 && !*target ? &s->serial.end : port_serial(m, port, target, port ? NULL : &s->serial, err);
 }
 
 static struct parallel_end *host_parallel(void *ui, struct machine *m, unsigned port, const char *to, struct error *err)
@@ -141,7 +146,7 @@ static enum stop_reason run_counted(struct session *s)
 {
     enum stop_reason reason = machine_run(s->machine, clock_now(&s->machine->clock) + COUNTED_STEP_NS);
 
-    serial_pump(&s->serial, false);
+    serial_pump(&s->serial);
     steps_advance(s);
     if (steps_all_met(s))
         atomic_store(&s->quit, true);
@@ -173,11 +178,12 @@ static bool session_open(struct session *s, struct machine_config *config, struc
     pthread_mutex_init(&s->notice_lock, NULL);
     s->host = (struct host){ .ui = s, .activity = host_activity, .notice = host_notice, .serial = host_serial,
                              .parallel = host_parallel, .clipboard = host_clipboard, .debug = host_debug };
-    if (!signals_open(s, err) || !serial_open(&s->serial, o->serial, s->wake, err) || !debug_open(s, err) ||
+    if (!signals_open(s, err) || !debug_open(s, err) ||
         !profile_apply(s->profile, "stop", profile_stop_properties, &s->stop, err)) {
         setup_media_close(config);
         return false;
     }
+    serial_open(&s->serial, s->wake);
     config->profile = s->profile;
     config->name = s->name;
     config->engine = o->engine;
@@ -234,8 +240,6 @@ static int wait_ms(const struct session *s)
         until = MIN(until, s->stop_next);
     if (steps_watch_screen(s) && !s->counted)
         until = MIN(until, now + STEP_MS * 1000000ll);
-    if (s->serial.pending_used)
-        until = MIN(until, now + INPUT_MS * 1000000ll);
     return until <= now ? 0 : (int)((until - now + 999999) / 1000000);
 }
 
@@ -243,16 +247,12 @@ static void wait_and_read(struct session *s)
 {
     struct pollfd fds[FDS_MAX];
     unsigned count = 2;
-    int input = -1, timeout = wait_ms(s);
+    int timeout = wait_ms(s);
     uint64_t counter;
     ssize_t n;
 
     fds[0] = (struct pollfd){ .fd = s->wake, .events = POLLIN };
     fds[1] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
-    if (s->serial.in >= 0 && !s->serial.pending_used) {
-        input = (int)count;
-        fds[count++] = (struct pollfd){ .fd = s->serial.in, .events = POLLIN };
-    }
     if (s->control)
         count += control_poll(s->control, fds + count);
     if (s->window) {
@@ -266,7 +266,7 @@ static void wait_and_read(struct session *s)
         (void)n;
     }
     if (!s->counted)
-        serial_pump(&s->serial, input >= 0 && fds[input].revents);
+        serial_pump(&s->serial);
     if (fds[1].revents)
         handle_signals(s);
     if (s->control)
@@ -306,7 +306,7 @@ static void session_loop(struct session *s)
     machine_stop(s->machine, STOP_PAUSED);
     pthread_join(s->thread, NULL);
     s->thread_running = false;
-    serial_pump(&s->serial, false);
+    serial_pump(&s->serial);
     if (s->reason != STOP_PAUSED)
         steps_advance(s);                       /* what the guest showed just before its end counts */
     show_notice(s);
@@ -409,7 +409,7 @@ static int session_finish(struct session *s)
     struct error err;
 
     if (s->serial.failed)
-        code = fail_file(code, "the serial port", o->serial, s->serial.failed);
+        code = fail_file(code, "the serial port", o->serial ? o->serial : "of serial1.to", s->serial.failed);
     if (s->debug && (fflush(s->debug) || ferror(s->debug)))
         code = fail_file(code, "the debug port", strchr(o->debug_port, ':') + 1, errno);
     if (o->screenshot && !screen_save(s->machine, o->screenshot, &err))
