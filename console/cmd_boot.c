@@ -11,7 +11,7 @@ struct boot_options {
 static const struct option boot_table[] = {
     { "profile", "PROFILE", OPTION_TEXT, OWN(profile), 0, "a shipped profile or a file (default: generic)" },
     { "floppy", "FILE[,rw]", OPTION_LIST, OWN(floppy), 0, "a floppy image; a second one goes to drive B" },
-    { "cdrom", "FILE", OPTION_TEXT, OWN(cdrom), 0, "a CD-ROM image (ISO 9660)" },
+    { "cdrom", "FILE", OPTION_TEXT, OWN(cdrom), 0, "a CD-ROM image: ISO 9660, or a cue sheet with its BIN files" },
     { "disk", "FILE[,rw]", OPTION_LIST, OWN(disk), 0, "a hard disk image, raw or qcow2; repeatable" },
     { "kernel", "FILE", OPTION_TEXT, OWN(kernel), 0, "boot this Linux kernel or multiboot program directly" },
     { "initrd", "FILE", OPTION_TEXT, OWN(initrd), 0, "its initial RAM disk or module" },

@@ -123,7 +123,7 @@ struct block *setup_medium(const char *text, enum medium_kind kind, struct error
     if (!path)
         abort();
     if (kind == MEDIUM_CDROM)
-        b = block_open_raw(path, BLOCK_RDONLY, err);
+        b = block_open_cd(path, err);
     else
         b = block_open_auto(path, flags, err);
     if (b && !b->size) {

@@ -53,6 +53,10 @@ struct block *block_open_raw(const char *path, unsigned flags, struct error *); 
 struct block *block_open_qcow2(const char *path, unsigned flags, struct error *);      /* with its backing chain */
 struct block *block_open_auto(const char *path, unsigned flags, struct error *);       /* by magic: qcow2 or raw; never by name */
 struct block *block_open_memory(uint64_t size, struct error *);                        /* zeros, for tests and floppies */
+/* A CD image: a cue sheet with its BIN files, or an ISO image. By content, never by name. */
+struct block *block_open_cd(const char *path, struct error *);
+/* Completes a raw mode 1 sector of 2352 bytes around its 2048 bytes of user data: sync, header, EDC. */
+void disc_sector_make(uint8_t *raw, uint32_t lba);
 /* Changes go to anonymous memory (or an unlinked temporary file) and are gone at close. */
 struct block *block_open_overlay(struct block *below, struct error *);
 /* Reads as if padded with zeros to `size` bytes; writes beyond the layer below fail with -ENOSPC unless they are zeros. */

@@ -338,7 +338,8 @@ static bool add_ide(struct board *b, struct error *err)
 bool board_disk_scsi(const struct board *b, unsigned disk) { return !strcmp(b->disk[disk].bus, "scsi"); }
 
 static const struct scsi_card { const char *name, *class, *options; } scsi_cards[] = {
-    { "am53c974", "am53c974", "" },
+    { "am53c974", "am53c974", "" }, { "lsi53c895a", "lsi53c8xx", "" }, { "lsi53c810", "lsi53c8xx", ",chip=53c810" },
+    { "buslogic", "buslogic", "" },
 };
 enum { SCSI_SLOT = 5 };
 
@@ -387,7 +388,7 @@ static bool add_scsi(struct board *b, struct error *err)
         if (!strcmp(scsi_cards[n].name, name))
             card = &scsi_cards[n];
     if (!card)
-        return error_set(err, EINVAL, "there is no SCSI adapter '%s'; scsi.card is none or am53c974", name);
+        return error_set(err, EINVAL, "there is no SCSI adapter '%s'; scsi.card is none, am53c974, lsi53c895a, lsi53c810 or buslogic", name);
     if (!add(b, "scsi_bus", "scsi0", err, "%s", "") || !add(b, card->class, "hba", err, "slot=%u%s", SCSI_SLOT, card->options))
         return false;
     wire(b, "hba", "intx", "piix3", SCSI_SLOT * 4);

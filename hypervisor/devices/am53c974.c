@@ -55,10 +55,7 @@ static void esp_update_irq(struct am53c974 *p)
 /* --- the DMA engine ------------------------------------------------------------------------------------------- */
 
 /* Contiguous bytes at the working address: the rest, or with a list the rest of this page. */
-static uint32_t dma_room(const struct am53c974 *p)
-{
-    return p->dma_command & DMA_MDL ? MIN(p->wbc, PAGE - p->wac % PAGE) : p->wbc;
-}
+static uint32_t dma_room(const struct am53c974 *p) { return p->dma_command & DMA_MDL ? MIN(p->wbc, PAGE - p->wac % PAGE) : p->wbc; }
 
 static void dma_page(struct am53c974 *p)        /* the next entry of the list: a page frame */
 {
@@ -124,10 +121,7 @@ static uint8_t fifo_get(struct am53c974 *p)
     return byte;
 }
 
-static void interrupt(struct am53c974 *p, uint8_t why)
-{
-    p->intr |= why;
-}
+static void interrupt(struct am53c974 *p, uint8_t why) { p->intr |= why; }
 
 static bool done(struct am53c974 *p, uint8_t why)       /* the command is; true: look at the next one */
 {

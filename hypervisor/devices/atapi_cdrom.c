@@ -216,10 +216,7 @@ static bool cd_init(struct device *dev, struct error *err)
     return true;
 }
 
-static void cd_reset(struct device *dev, enum reset_kind kind)
-{
-    ata_drive_reset(&cd_dev(dev)->ata, kind);
-}
+static void cd_reset(struct device *dev, enum reset_kind kind) { ata_drive_reset(&cd_dev(dev)->ata, kind); }
 
 static bool cd_restored(struct device *dev, unsigned version, struct error *err)
 {
@@ -232,10 +229,7 @@ static bool cd_restored(struct device *dev, unsigned version, struct error *err)
     return true;
 }
 
-static void cd_free(struct device *dev)
-{
-    ata_drive_free(&cd_dev(dev)->ata);
-}
+static void cd_free(struct device *dev) { ata_drive_free(&cd_dev(dev)->ata); }
 
 #define F(m) FIELD(struct atapi_cdrom, m)
 static const struct state_field cd_state[] = {

@@ -89,10 +89,7 @@ static void cmd_request_sense(struct cdrom *k, const uint8_t *p)
     cdrom_reply(k, 18, p[4]);
 }
 
-static uint8_t medium_type(const struct cdrom *k)
-{
-    return k->tray_open ? 0x71 : k->block ? 0x01 : 0x70;
-}
+static uint8_t medium_type(const struct cdrom *k) { return k->tray_open ? 0x71 : k->block ? 0x01 : 0x70; }
 
 /* Mode pages as the drive has them; a host that asks which bits it may change (control 1) gets zeros: none. */
 static uint32_t mode_pages(const struct cdrom *k, uint8_t *r, unsigned page, unsigned control)

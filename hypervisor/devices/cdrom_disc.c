@@ -83,31 +83,13 @@ static void read_start(struct cdrom *k, uint32_t lba, uint32_t count, uint16_t s
     read_next(k);
 }
 
-static uint32_t edc(const uint8_t *bytes, size_t length)
-{
-    uint32_t crc = 0;                           /* x^32 + x^31 + x^16 + x^15 + x^4 + x^3 + x + 1, reflected [ECMA-130, 14.3] */
-    for (size_t n = 0; n < length; n++) {
-        crc ^= bytes[n];
-        for (unsigned bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xd8018001u : 0);
-    }
-    return crc;
-}
-
 /* Spreads the chunk's sectors to raw ones, the last first so that none is overwritten. */
 static void make_raw(struct cdrom *k)
 {
     for (uint32_t n = k->chunk; n-- > 0;) {
         uint8_t *raw = k->buffer + n * CD_RAW;
         memmove(raw + 16, k->buffer + n * CD_SECTOR, CD_SECTOR);
-        memset(raw, 0xff, 12);
-        raw[0] = raw[11] = 0;
-        put_msf(raw + 12, k->lba + n);
-        for (unsigned i = 12; i < 15; i++)
-            raw[i] = (uint8_t)(raw[i] / 10 << 4 | raw[i] % 10);
-        raw[15] = 1;                            /* mode 1 */
-        memset(raw + 16 + CD_SECTOR, 0, CD_RAW - 16 - CD_SECTOR);
-        le32_put(raw + 16 + CD_SECTOR, edc(raw, 16 + CD_SECTOR));
+        disc_sector_make(raw, k->lba + n);
     }
 }
 
@@ -180,11 +162,7 @@ static void read_cd(struct cdrom *k, const uint8_t *p, uint32_t lba, uint32_t co
         read_start(k, lba, parts ? count : 0, parts == 0xf8 || audio ? CD_RAW : CD_SECTOR);
 }
 
-void cmd_read_cd(struct cdrom *k, const uint8_t *p)
-{
-    read_cd(k, p, be32_get(p + 2), (uint32_t)p[6] << 16 | be16_get(p + 7));
-}
-
+void cmd_read_cd(struct cdrom *k, const uint8_t *p) { read_cd(k, p, be32_get(p + 2), (uint32_t)p[6] << 16 | be16_get(p + 7)); }
 static uint32_t msf_get(const uint8_t *p) { return (p[0] * 60u + p[1]) * FRAMES + p[2]; }
 
 void cmd_read_cd_msf(struct cdrom *k, const uint8_t *p)

@@ -179,10 +179,7 @@ bool scsi_target_init(struct scsi_target *t, struct device *dev, const struct sc
     return true;
 }
 
-void scsi_target_free(struct scsi_target *t)
-{
-    free(t->buffer.bytes);
-}
+void scsi_target_free(struct scsi_target *t) { free(t->buffer.bytes); }
 
 void scsi_target_restored(struct scsi_target *t, bool sound)
 {
@@ -242,10 +239,7 @@ void scsi_attention(struct scsi_bus *b, bool on)
     b->attention = on;
 }
 
-static void stage_next(struct scsi_bus *b)
-{
-    b->stage = b->started ? STAGE_TARGET : STAGE_COMMAND;
-}
+static void stage_next(struct scsi_bus *b) { b->stage = b->started ? STAGE_TARGET : STAGE_COMMAND; }
 
 static void target_leave(struct scsi_bus *b, bool hard)
 {

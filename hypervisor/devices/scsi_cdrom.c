@@ -18,7 +18,6 @@ _Static_assert((int)CD_BUFFER <= (int)SCSI_BUFFER, "a reply or a chunk of sector
 static struct scsi_cdrom *cd_of(struct scsi_target *t) { return container_of(t, struct scsi_cdrom, scsi); }
 static struct scsi_cdrom *cd_dev(struct device *dev) { return container_of(dev, struct scsi_cdrom, dev); }
 static struct scsi_target *target_of(struct cdrom *c) { return &container_of(c, struct scsi_cdrom, cd)->scsi; }
-
 static void cd_command(struct scsi_target *t, const uint8_t *cdb) { cdrom_packet(&cd_of(t)->cd, cdb); }
 static void cd_data_end(struct scsi_target *t) { cdrom_data_end(&cd_of(t)->cd); }
 static void cd_io_end(struct scsi_target *t, int error) { cdrom_io_end(&cd_of(t)->cd, error); }

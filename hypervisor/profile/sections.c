@@ -39,7 +39,7 @@ const struct property profile_translator_properties[] = {
     END
 };
 const struct property profile_scsi_properties[] = {
-    PROPERTY(struct profile_scsi, card, "none", "SCSI adapter: none am53c974"),
+    PROPERTY(struct profile_scsi, card, "none", "SCSI adapter: none am53c974 lsi53c895a lsi53c810 buslogic"),
     PROPERTY(struct profile_scsi, cdrom, "no", "the CD-ROM drive is on its bus"),
     PROPERTY_AS(struct profile_scsi, cdrom_id, "cdrom-id", "6", "SCSI ID of that drive"),
     END

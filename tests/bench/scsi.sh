@@ -16,7 +16,7 @@ while cat "$O"/*.a "$O/holdover"; do :; done 2>/dev/null | head -c $size >"$work
 speed() {               # label, serial log
     awk -v label="$1" -v size=$size '/^real/ { m = $2 + 0; s = $3 + 0; printf "%-40s %6.0f MB/s\n", label, size / 1e6 / (m * 60 + s) }' "$2"
 }
-for card in ${CARDS:-am53c974}; do
+for card in ${CARDS:-am53c974 lsi53c895a}; do
     "$O/holdover" boot --headless --memory 512M --kernel "$kernel" --initrd "$work/scsi-initrd.gz" --append "$append" --disk "$work/scsi.raw" \
         --set disk0.bus=scsi --set scsi.card=$card --serial "$work/scsi.txt" --until 'DISK END' --for 200
     speed "holdover, $card" "$work/scsi.txt"

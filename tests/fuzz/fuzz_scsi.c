@@ -1,9 +1,9 @@
-/* libFuzzer: a SCSI adapter (the first byte says which) with a disk and a CD-ROM drive: registers, scripts and descriptors in
+/* libFuzzer: a SCSI adapter (the first byte says which) with a disk and a CD-ROM drive: registers, scripts, mailboxes and descriptors in
  * memory, commands, media that come and go. */
 #include "tests/fuzz/board.h"
 
 enum { STEPS_MAX = 2000, IO = 0xd000, MMIO = 0xfe000000, CHIP_RAM = 0xfe100000, MEMORY = 0x1000 };
-static const char *const cards[] = { "am53c974" };
+static const char *const cards[] = { "am53c974", "lsi53c895a", "lsi53c810", "buslogic" };
 static struct machine *m;
 static const uint8_t *input;
 static size_t left;
@@ -117,10 +117,55 @@ static void esp_step(uint8_t kind)
     in(0x14, 1);
 }
 
+static void lsi_step(uint8_t kind)
+{
+    uint32_t script = kind & 0x80 ? CHIP_RAM : MEMORY + 0x400, at = script;
+    unsigned id = kind & 0x40 ? take(1) & 15 : kind & 8 ? 6 : 0;
+    cdb_put(MEMORY);
+    poke(MEMORY + 0x20, 0x80);
+    const uint32_t words[] = { 0x41000000 | id << 16, 0, 0x0e000001, MEMORY + 0x20, 0x0a00000c, MEMORY };
+    for (unsigned n = 0; n < ARRAY_SIZE(words); n++, at += 4)
+        poke(at, words[n]);
+    for (unsigned n = take(1) % 24; n; n--, at += 8) {
+        poke(at, take(4));
+        poke(at + 4, kind & 0x20 ? take(4) : address());
+    }
+    poke(at, 0x98080000);
+    out(0x56, 1, take(1));
+    out(0x2c, 4, script);
+}
+
+static void buslogic_step(uint8_t kind)
+{
+    uint32_t ccb = MEMORY + 0x800, box = MEMORY + 0x1000;
+    if (kind & 0x80 || !(in(0, 1) & 0x10)) {    /* a command with its parameters */
+        out(1, 1, take(1));
+        for (unsigned n = take(1) % 13; n; n--)
+            out(1, 1, take(1));
+        for (unsigned n = take(1); n; n--)
+            in(1 + (n & 3), 1);
+        return;
+    }
+    if (kind & 0x40) {
+        const uint8_t start[] = { 0x81, (uint8_t)(take(1) % 5), (uint8_t)box, (uint8_t)(box >> 8), 0, 0 };
+        for (unsigned n = 0; n < sizeof(start); n++)
+            out(1, 1, start[n]);
+        out(0, 1, 0x20);
+    }
+    poke(ccb, take(1) % 6 | (take(2) & 0x1f0c) << 8 | (uint32_t)take(1) << 24);
+    poke(ccb + 4, take(3)), poke(ccb + 8, address());
+    poke(ccb + 16, kind & 0x20 ? take(2) : kind & 8 ? 6 : 0);
+    cdb_put(ccb + 18);
+    poke(ccb + 36, address());
+    poke(box + 8 * (take(1) & 3), ccb), poke(box + 4 + 8 * (take(1) & 3), (uint32_t)(take(1) % 3) << 24);
+    out(1, 1, 2);
+    out(0, 1, take(1) & 0x3f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const steps[])(uint8_t) = { esp_step };
+    static void (*const steps[])(uint8_t) = { esp_step, lsi_step, lsi_step, buslogic_step };
     struct error err;
     input = data;
     left = size;

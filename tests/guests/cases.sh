@@ -82,6 +82,9 @@ scsi_disk() {           # card module
     /sbin/e2fsck -fn $work/scsi.raw
     rm $work/scsi.raw
 }
+scsi_lsi53c895a() { scsi_disk lsi53c895a sym53c8xx; }
+scsi_lsi53c810() { scsi_disk lsi53c810 sym53c8xx; }
+scsi_buslogic() { scsi_disk buslogic BusLogic; }
 scsi_am53c974() { scsi_disk am53c974 am53c974; }
 
 # A disc on the adapter's bus.
@@ -111,18 +114,36 @@ linux_floppy() {
     grep 'FLOPPY GOOD' $work/format.txt
 }
 
-# A SCSI disk through INT 13h alone: partitioned, formatted and given a system behind an adapter, booted from on each.
+# A cue sheet with a data track and one of audio, on IDE and on SCSI: the same files, and the audio where it belongs.
+cue_cdrom() {
+    prepare drives
+    mkdir -p $work/cuetree
+    head -c 2000000 /dev/urandom >$work/cuetree/noise
+    (cd $work/cuetree && sha256sum noise >sums)
+    xorriso -as mkisofs -quiet -R -V CUEDISC -o $work/data.bin $work/cuetree
+    head -c 705600 /dev/urandom >$work/audio.bin
+    printf 'FILE "data.bin" BINARY\n TRACK 01 MODE1/2048\n  INDEX 01 00:00:00\nFILE "audio.bin" BINARY\n TRACK 02 AUDIO\n  PREGAP 00:02:00\n  INDEX 01 00:00:00\n' >$work/disc.cue
+    for on in no yes; do
+        boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-drives.gz --append 'console=ttyS0 quiet drive=am53c974 do=cdrom' \
+            --serial $work/cue.txt --cdrom $work/disc.cue --set scsi.cdrom=$on --set scsi.card=am53c974 --until 'JOBS END' --for 140
+        tail -n 6 $work/cue.txt
+        grep 'DISC GOOD' $work/cue.txt
+    done
+    rm -r $work/cuetree $work/data.bin $work/audio.bin
+}
+
+# A SCSI disk through INT 13h alone: partitioned, formatted and given a system behind one adapter's ROM, booted from on each.
 scsi_dos() {
     need $corpus/freedos/freedos-std-1440.img
     truncate -s 32M $work/scsidos.raw
     scsi="--set disk0.bus=scsi --set scsi.card="
-    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/scsidos.raw,rw ${scsi}am53c974 --type '\fdos\fdisk /pri:30 1\n' --type 'ver\n' \
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/scsidos.raw,rw ${scsi}buslogic --type '\fdos\fdisk /pri:30 1\n' --type 'ver\n' \
         --until 'FreeCom' --type 'cls\n\fdos\fdisk /activate:1 1\n' --type 'ver\n' --until 'FreeCom' \
         --type 'cls\n\fdos\fdisk /mbr 1\n' --type 'ver\n' --until 'FreeCom' --for 100
-    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/scsidos.raw,rw ${scsi}am53c974 --type '\fdos\format c: /u\n' --until 'YES' \
+    std --floppy $corpus/freedos/freedos-std-1440.img --disk $work/scsidos.raw,rw ${scsi}buslogic --type '\fdos\format c: /u\n' --until 'YES' \
         --type 'YES\n' --until 'volume label' --type 'OLD\n' --until 'Volume Serial' --type 'sys c:\n' --until 'System transferred' \
         --type 'copy config.sys c:\old.sys\n' --until '=> c:\old.sys' --until 'A:\>' --for 200 --screenshot $work/scsidos.png
-    for card in am53c974; do
+    for card in buslogic am53c974 lsi53c895a; do
         boot --disk $work/scsidos.raw $scsi$card --until 'new date' --type '\n' --until 'new time' --type '\n' --until 'C:\>' \
             --type 'dir\n' --until 'OLD      SYS' --until 'bytes free' --for 100 --screenshot $work/scsidos-$card.png
     done
