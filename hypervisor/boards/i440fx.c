@@ -517,6 +517,7 @@ bool i440fx_add_cpu(struct board *b, const char *engine_name, struct error *err)
     c->code_cache = b->translator_profile.cache;
     c->dos_idle = p->dos_idle;
     c->perf_map = b->translator_profile.perf_map;
+    c->no_windows = !b->translator_profile.windows;
     if (!engine->attach(c, err))
         return false;
     m->cpus[m->cpu_count++] = dev;

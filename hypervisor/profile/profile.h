@@ -28,7 +28,7 @@ void profile_list_free(char **names);
 struct profile_about { char *inherit, *summary; };
 struct profile_machine { char *board, *firmware, *vga_firmware, *date, *clock, *disk_latency; uint64_t memory; bool debug_exit, acpi, utc; };
 struct profile_cpu { char *model, *features, *engine; uint8_t count; uint64_t clock, icount; uint32_t cpuid_max; bool dos_idle; };
-struct profile_translator { uint64_t cache; bool perf_map; };
+struct profile_translator { uint64_t cache; bool perf_map, windows; };
 struct profile_scsi { char *card; bool cdrom; uint8_t cdrom_id; };
 struct profile_net { char *card, *mode, *mac, *guest, *gateway, *netmask, *dns, *forward, *capture, *rom; bool outside, host; };
 struct profile_stop { char *keys, *text; uint32_t timeout; bool power_button; };

@@ -129,6 +129,7 @@ struct cpu {
     uint64_t code_cache;                        /* bytes that an engine may use for translated code; 0: its default */
     bool dos_idle;                              /* DOS's idle calls rest the CPU */
     bool perf_map;                              /* translated code is named for perf */
+    bool no_windows;                            /* the translator reaches memory by its tables alone */
     struct apic *apic;                          /* NULL without HAS_APIC */
 
     /* Engine's */

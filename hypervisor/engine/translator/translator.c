@@ -175,7 +175,7 @@ static bool start(struct translator *tr, struct error *err)
     uint64_t cache = c->code_cache ? c->code_cache : (uint64_t)CHUNKS_DEFAULT * CHUNK_BYTES;
     if (cache < 2 * CHUNK_BYTES || cache > (uint64_t)CHUNKS * CHUNK_BYTES)
         return error_set(err, EINVAL, "translator.cache is %llu bytes; choose 2M to %uM", (unsigned long long)cache, CHUNKS);
-    tr->windows = windows_create(c);
+    tr->windows = c->no_windows ? NULL : windows_create(c);
     return mmu_flat_create(c, err) && (!c->perf_map || perf_map_open(tr, err)) && code_cache_create(tr, cache, err)
         && interpreter_start(c, &tr->in, err);
 }
