@@ -31,23 +31,31 @@ static void locate(struct cpu *c, const struct site *s, uint64_t remaining, cons
 
 static uint32_t offset_of(const struct cpu *c, const struct site *s, uint32_t linear) { return linear - c->seg[s->seg].base; }
 
-/* An access through the window faulted; it was made by other means now. A block that does so again and again gets code without a window. */
+/* An access whose window faulted was made by other means now. A block that does so again and again gets code without a window. */
 static void touch(struct translator *tr, const struct site *s, uint32_t linear, bool write)
 {
     enum { VAIN_MOST = 16 };
     if (!s->windowed)
         return;
-    tr->count.window_faults++;
     if (window_touch(tr->windows, linear, s->size, write) || ++s->t->vain < VAIN_MOST || s->t->dead)
         return;
     s->t->block->unwindowed = true;
     translation_kill(tr, s->t);
 }
 
+static void faulted_window(struct translator *tr, const struct site *s)
+{
+    if (!s->windowed)
+        return;
+    tr->count.window_faults++;
+    window_faulted(tr->windows);
+}
+
 uint64_t helper_read(struct cpu *c, const struct site *s, uint32_t linear, uint64_t remaining)
 {
     uint32_t offset = offset_of(c, s, linear);
     locate(c, s, remaining, s->insn);
+    faulted_window(translator_of(c), s);
     translator_of(c)->count.slow_reads++;
     uint64_t v = s->size == 1 ? mem_read8(c, s->seg, offset) : s->size == 2 ? mem_read16(c, s->seg, offset)
         : s->size == 4 ? mem_read32(c, s->seg, offset) : mem_read64(c, s->seg, offset);
@@ -59,6 +67,7 @@ uint64_t helper_check_write(struct cpu *c, const struct site *s, uint32_t linear
 {
     uint32_t offset = offset_of(c, s, linear), ignored;
     locate(c, s, remaining, s->insn);
+    faulted_window(translator_of(c), s);
     translator_of(c)->count.slow_reads++;
     if (opcodes[s->insn->id].checks >= CHECK_fpu) {             /* stores only */
         mmu_check_write(c, segment_check(c, s->seg, offset, s->size, true), s->size);
@@ -95,6 +104,7 @@ uint64_t helper_write(struct cpu *c, const struct site *s, uint32_t linear, uint
 {
     uint32_t offset = offset_of(c, s, linear);
     locate(c, s, remaining, s->insn);
+    faulted_window(translator_of(c), s);
     translator_of(c)->count.slow_writes++;
     if (s->size == 1)
         mem_write8(c, s->seg, offset, (uint8_t)value);

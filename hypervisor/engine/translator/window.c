@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum { WINDOWS = 8, MAPPINGS = 24 << 10, TABLES = 1024, MAP_HASH = 4096, TABLE_HASH = 256, SPACES = 32, AROUND = 16 };
-enum { CREDIT_START = 8192, CREDIT_MOST = 16384, COST_UNMAP = 32, CREDIT_INSNS = 20000, HEAT = 20000000, HEAT_AGAIN = 4 };
+enum { CREDIT_START = 32768, CREDIT_MOST = 32768, COST_FAULT = 16, COST_UNMAP = 16, CREDIT_INSNS = 20000, HEAT = 20000000, HEAT_AGAIN = 4 };
 #define WINDOW_BYTES ((1ull << 32) + (64 << 10))                /* behind it, a guard for accesses that cross 4 GiB */
 
 struct space_key { uint64_t pdpte[4]; uint32_t cr3, paging; };  /* compared as bytes */
@@ -187,6 +187,12 @@ static void map_around(struct windows *w, struct slot *s, uint32_t page)
     }
 }
 
+void window_faulted(struct windows *w)
+{
+    if (w->now)
+        w->now->credit -= COST_FAULT;
+}
+
 bool window_touch(struct windows *w, uint32_t linear, unsigned size, bool write)
 {
     struct slot *s = w->now;
@@ -342,7 +348,7 @@ static bool space_now(const struct cpu *c, struct space_key *key)
 /* The quick way: the space that was current is so still. */
 static bool is_now(const struct slot *s, const struct cpu *c)
 {
-    if (!s || !(c->cr0 & CR0_PG) || c->cpl != 3 || c->dr[7] & 0xff || c->eflags & FLAG_AC)
+    if (!s || s->credit < 0 || !(c->cr0 & CR0_PG) || c->cpl != 3 || c->dr[7] & 0xff || c->eflags & FLAG_AC)
         return false;
     return s->key.cr3 == c->cr3 && s->key.paging == (1 | (c->cr4 & (CR4_PAE | CR4_PSE)))
         && (!(c->cr4 & CR4_PAE) || !memcmp(s->key.pdpte, c->pdpte, sizeof s->key.pdpte));
@@ -366,6 +372,10 @@ struct window *window_now(struct windows *w)
         if (!w->now)
             return NULL;
         w->now->selected = ++w->selections;
+    }
+    if (w->now->credit < 0) {
+        abandon(w, w->now);
+        return NULL;
     }
     set_gs(w, w->now->w.base);
     return &w->now->w;

@@ -15,7 +15,8 @@ struct window *window_now(struct windows *);
 bool window_is_there(const struct windows *);   /* what window_now() gave was not abandoned since */
 /* So many instructions were executed in the present address space; when it is hot and has no window it gets one. */
 void window_heat(struct windows *, uint64_t instructions);
-/* An access through the window faulted, and was made another way: maps the page when it can be. false: it can't be, or was. */
+void window_faulted(struct windows *);          /* an access through the window faulted: what it costs is counted */
+/* It was made another way: maps the page when it can be. false: it can't be, or was. */
 bool window_touch(struct windows *, uint32_t linear, unsigned size, bool write);
 void windows_written(struct windows *, uint64_t physical, unsigned length);     /* inside a page that blocks_watch() was told of */
 void windows_marked(struct windows *, uint64_t page);           /* the page holds decoded code from now on: stores must be seen */
