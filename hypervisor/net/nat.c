@@ -16,7 +16,8 @@
 #ifdef HAVE_SLIRP
 #include <slirp/libslirp.h>
 
-struct nat { Slirp *slirp; struct pollfd *fds; unsigned count, max; };
+struct nat { Slirp *slirp; struct pollfd *fds; unsigned count, max; struct timer look; };
+enum { LOOK_NS = 200000 };
 struct nat_timer { struct timer timer; struct net *net; SlirpTimerId id; void *opaque; };
 
 /* --- what libslirp calls --------------------------------------------------------------------------------------- */
@@ -230,25 +231,27 @@ static bool nat_open(struct net *n, const char *argument, const struct net_confi
         return error_set(err, EIO, "net.mode: libslirp cannot start");
     if (!forwards(s, c->forward, err))
         return false;
+    timer_init(&s->look, notify, n);
     loop_poller(n->machine, &(struct loop_poller){ fill, ready, n });
     return true;
 }
 
 static void nat_send(struct net *n, const uint8_t *frame, size_t length)
 {
-    slirp_input(((struct nat *)n->state)->slirp, frame, (int)length);
-    loop_poller_changed(n->machine);            /* sockets may have come, or have something to write */
+    struct nat *s = n->state;
+    slirp_input(s->slirp, frame, (int)length);
+    if (!timer_running(&s->look))               /* sockets may have come, or have something to write: soon, for many frames at once */
+        timer_at(&n->machine->clock, &s->look, clock_now(&n->machine->clock) + LOOK_NS);
 }
 
-static void nat_resume(struct net *n)
-{
-    loop_poller_changed(n->machine);
-}
+static void nat_resume(struct net *n) { notify(n); }
 
 static void nat_close(struct net *n)
 {
     struct nat *s = n->state;
     loop_poller(n->machine, NULL);
+    if (s && s->look.fire)
+        timer_stop(&n->machine->clock, &s->look);
     if (s && s->slirp)
         slirp_cleanup(s->slirp);
     free(s);

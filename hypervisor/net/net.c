@@ -70,7 +70,7 @@ void net_deliver(struct net *n, const uint8_t *frame, size_t length)
     f->length = (uint16_t)length;
     memcpy(f->bytes, frame, length);
     if (!timer_running(&n->retry))
-        timer_at(&n->machine->clock, &n->retry, clock_now(&n->machine->clock) + (n->sending ? 0 : RETRY_NS));
+        timer_at(&n->machine->clock, &n->retry, clock_now(&n->machine->clock) + RETRY_NS);     /* cards call net_poll sooner */
 }
 
 void net_send(struct net_port *p, const uint8_t *frame, size_t length)

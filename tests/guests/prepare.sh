@@ -44,9 +44,9 @@ for what; do
         } ;;
     net)
         # the cards' drivers; made again when its script has changed
-        [ -e "$guests/initrd-net.gz" ] && [ -z "$(find tests/guests/net-init -newer "$guests/initrd-net.gz")" ] ||
+        [ -e "$guests/initrd-net.gz" ] && [ -z "$(find tests/guests/net-init tests/guests/prepare.sh -newer "$guests/initrd-net.gz")" ] ||
             scripts/initrd.sh "$guests/initrd-net.gz" "$guests/debs/busybox-static_"*.deb "$guests/tree-686" tests/guests/net-init \
-                pcnet32 ne ne2k-pci 8139too tulip e1000 ;;
+                pcnet32 ne ne2k-pci 8139too 8139cp tulip e1000 ;;
     memtest)
         [ -e "$guests/memtest" ] || {
             scripts/i386.sh fetch "$guests/debs" memtest86+
