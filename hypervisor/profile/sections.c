@@ -34,7 +34,7 @@ const struct property profile_cpu_properties[] = {
     END
 };
 const struct property profile_translator_properties[] = {
-    PROPERTY(struct profile_translator, cache, "32M", "memory for translated code, 2M to 64M"),
+    PROPERTY(struct profile_translator, cache, "24M", "memory for translated code, 2M to 64M"),
     PROPERTY_AS(struct profile_translator, perf_map, "perf-map", "no", "names of translated code for perf, in /tmp/perf-PID.map"),
     PROPERTY(struct profile_translator, windows, "yes", "address spaces that run long are mapped for the host's MMU"),
     END

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { ARENA_BYTES = 48 << 20, HASH_BITS = 15, PAGE_HASH_BITS = 12, QUEUE = 64, MAY_BITS = 20, FETCH_MAX = 15 };
+enum { ARENA_BYTES = 40 << 20, HASH_BITS = 15, PAGE_HASH_BITS = 12, QUEUE = 64, MAY_BITS = 20, FETCH_MAX = 15 };
 
 struct code_page {
     uint64_t page;                              /* physical address */

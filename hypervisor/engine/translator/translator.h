@@ -63,7 +63,7 @@ struct translation {
 
 /* --- the code cache --------------------------------------------------------------------------------------------- */
 /* A ring of chunks. The translations of the chunk that is about to be filled are dropped; the others stay. */
-enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 32, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64, DECODE_MODES = 32 };
+enum { CHUNK_BYTES = 1 << 20, CHUNKS = 64, CHUNKS_DEFAULT = 24, ROUTINE_BYTES = 4096, BLOCK_CODE_MAX = 48 << 10, CONTEXTS = 64, DECODE_MODES = 32 };
 struct code_chunk { uint8_t *start; struct translation *translations; uint8_t *records; size_t records_used; };
 struct routines {                               /* emitted once; writable addresses but `enter` */
     uint8_t *enter, *leave, *leave_link, *miss, *read, *check_write, *write, *call, *fpu, *sse, *end, *end_tail, *next, *store_xmm, *load_xmm;
