@@ -30,6 +30,10 @@ static void islands_emit(struct maker *m)
 {
     for (unsigned n = 0; n < m->island_count; n++) {
         struct island *w = &m->islands[n];
+        if (m->e.p - w->displacement - 1 > ISLAND_REACH) {      /* more code came than was expected: the block stays interpreted */
+            m->refused = true;
+            break;
+        }
         emit_here(&m->e, w->displacement);
         emit8(&m->e, 0xe9);
         m->stubs[w->stub].rel32[w->which] = m->e.p;

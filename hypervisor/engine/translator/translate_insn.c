@@ -190,8 +190,10 @@ static bool translate_modrm(struct maker *m, const struct insn *i, const struct 
         op.reg = op.ch ? RCX : op.reg;
         islands_within_reach(m, 96);
         emit_operand_access(m, i, op, f.rm_size, access_of(o));
-        if (op.ch && role_of(o->dst) == ROLE_REG)
+        if (op.ch && role_of(o->dst) == ROLE_REG) {
+            islands_within_reach(m, 32);
             emit_cl_to_ch(&m->e);
+        }
         return true;
     }
     if (shift == SHIFT_BY_CL) {

@@ -165,7 +165,7 @@ static void emit_table_access(struct maker *m, const struct op *op, unsigned siz
     struct emitter *e = &m->e;
     bool write = access != ACCESS_READ;
     unsigned from = address;
-    islands_within_reach(m, size > 4 ? 64 : 48);
+    islands_within_reach(m, (size > 4 ? 64 : 48) + (op->ch ? 32 : 0));
     if (size == 2 || size == 4) {
         emit_rorx(e, 0, RCX, address, size / 2);
         from = RCX;
