@@ -179,7 +179,7 @@ static unsigned files(const char *extension, char *path)
     for (struct dirent *e; (e = readdir(d));)
         if (strlen(e->d_name) > 4 && !strcmp(strrchr(e->d_name, '.'), extension)) {
             n++;
-            snprintf(path, 256, "%s/%s", folder, e->d_name);
+            snprintf(path, 256, "%s/%.200s", folder, e->d_name);
         }
     closedir(d);
     return n;
