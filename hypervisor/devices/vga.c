@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct vga_card {
     struct device dev;
@@ -303,7 +304,9 @@ bool vga_init(struct vga *v, struct device *dev, uint64_t memory, bool vbe, stru
     v->dev = dev;
     v->has_vbe = vbe;
     v->memory.length = memory;
-    v->memory.bytes = aligned_alloc(4096, memory);      /* also a region of guest memory: whole pages */
+    /* also a region of guest memory: whole pages. The host gives those that are used. */
+    void *bytes = mmap(NULL, memory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    v->memory.bytes = bytes == MAP_FAILED ? NULL : bytes;
     v->words = (uint32_t *)v->memory.bytes;
     v->dirty = calloc(1, memory >> VGA_DIRTY_SHIFT);
     v->shadow = calloc(VGA_SHADOW_ROWS * VGA_SHADOW_COLUMNS, sizeof(*v->shadow));
@@ -312,7 +315,6 @@ bool vga_init(struct vga *v, struct device *dev, uint64_t memory, bool vbe, stru
         vga_free(v);
         return error_set(err, ENOMEM, "%s: there is not enough memory for the display", dev->id);
     }
-    memset(v->memory.bytes, 0, memory);
     timer_init(&v->retrace, retrace_fire, v);
     v->mono_crtc = space_map_io(m->ports, 0x3b4, 2, &ops_3b4, v, 0);
     v->mono_status = space_map_io(m->ports, 0x3ba, 1, &ops_3ba, v, 0);
@@ -352,7 +354,7 @@ void vga_reset(struct vga *v, enum reset_kind kind)
     if (kind == RESET_POWER) {
         memset(v->dac, 0, sizeof(v->dac));
         memset(v->dac_latch, 0, sizeof(v->dac_latch));
-        memset(v->memory.bytes, 0, v->memory.length);
+        madvise(v->memory.bytes, v->memory.length, MADV_DONTNEED);      /* zeros, until they are written */
     }
     vbe_reset(v);
     map_ports(v);
@@ -377,7 +379,8 @@ void vga_restored(struct vga *v)
 
 void vga_free(struct vga *v)
 {
-    free(v->memory.bytes);
+    if (v->memory.bytes)
+        munmap(v->memory.bytes, v->memory.length);
     free(v->dirty);
     free(v->shadow);
     free(v->picture);
