@@ -298,6 +298,18 @@ static unsigned wanted(unsigned usual)
     return more ? (unsigned)atoi(more) : usual;
 }
 
+/* Seeds that long runs found; each is mended. 4920618: a group off EBP went on after LEAVE. */
+Test(lockstep, seeds_that_differed_once)
+{
+    static const unsigned seeds[] = { 4920618 };
+    struct start s;
+    char text[512];
+    for (size_t n = 0; n < ARRAY_SIZE(seeds); n++) {
+        random_start(&s, seeds[n]);
+        cr_assert(same(&s, text, sizeof text), "seed %u:%s", seeds[n], text);
+    }
+}
+
 Test(lockstep, random_sequences) { run_cases(wanted(60000)); }
 
 Test(lockstep, windows)

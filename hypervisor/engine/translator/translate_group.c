@@ -43,6 +43,8 @@ static unsigned written(const struct insn *i, const struct opcode *o)
         return is_native_fpu(i) ? (o->dst == OPERAND_AX ? 1u << EAX : 0) : ~0u;
     if (is_conditional(i))
         return key >= 0xe0 && key <= 0xe2 ? 1u << ECX : 0;
+    if (is_stack_operation(i) && key == 0xc9)                   /* LEAVE */
+        return 1u << ESP | 1u << EBP;
     if (is_stack_operation(i))
         return 1u << ESP | (key == 0x58 || key == 0x8f ? 1u << i->rm : 0);
     if (!is_simple_operation(i))
