@@ -6,8 +6,9 @@ summary = DOS (MS-DOS, PC DOS, DR-DOS, FreeDOS) and Windows 3.x
 [machine]
 ; HIMEM.SYS up to 6.22 sees at most 64 MB on this kind of PC [KB116256]; Windows 3.1 is content with half of that.
 memory = 32M
-; DOS knows no ACPI: it lives by the PIT alone.
-acpi = no
+; DOS knows no ACPI, but the firmware takes its time from the ACPI timer. Without that it measures the processor against the PIT, which
+; goes wrong when the host is busy, and the keyboard's start-up then times out.
+acpi = yes
 ; The real-time clock holds local time.
 utc = no
 
