@@ -9,7 +9,6 @@ enum { UI_CELL_W = 12, UI_CELL_H = 18,          /* a letter with its gap, at a s
 enum { UI_INK = 0xe8e8e0, UI_DIM = 0x9a9a92, UI_BACK = 0x24282c, UI_PANEL = 0x30363c, UI_MARK = 0x2f6f8f, UI_BUSY = 0xe8b040, UI_ROOM = 0x121416 };
 struct ui { SDL_Renderer *renderer; SDL_Texture *font; int scale; };      /* scale: 2 and more on screens of high density */
 
-
 bool ui_open(struct ui *, SDL_Renderer *);
 void ui_close(struct ui *);
 void ui_box(struct ui *, SDL_Rect, uint32_t colour);

@@ -9,7 +9,7 @@ all=$(find hypervisor importers console drivers tests -name '*.[ch]' -o -name '*
 # shellcheck disable=SC2086
 wc -l $sources | awk '$2 != "total" && $1 > 900 { print $2 ": " $1 " lines; the ceiling is 900"; bad = 1 } END { exit bad }' || bad=1
 # The ceiling is 50000. The tree is over it (docs/decisions/0016) and may only shrink: `now` goes down, never up.
-now=52051
+now=52030
 wc -l $(find hypervisor importers console drivers -name '*.[ch]' -o -name '*.def' -o -name '*.asm') | awk -v now=$now '$2 == "total" && $1 > now {
     print "the tree holds " $1 " lines; the ceiling is 50000, and it may not grow beyond " now; exit 1 }' || bad=1
 

@@ -279,7 +279,6 @@ void cdrom_packet(struct cdrom *k, const uint8_t p[12])
     }
 }
 
-
 /* --- for the interface ---------------------------------------------------------------------------------------- */
 
 void cdrom_stop(struct cdrom *k, bool hard)

@@ -37,8 +37,7 @@ static struct item *fw_cfg_find(struct fw_cfg *f, uint16_t selector)
     return NULL;
 }
 
-/* --- the board's side
- * --------------------------------------------------------------------------------------------- */
+/* --- the board's side --- */
 
 void fw_cfg_add_bytes(struct device *dev, uint16_t selector, const void *bytes, size_t length)
 {
@@ -106,8 +105,7 @@ void fw_cfg_add_file(struct device *dev, const char *name, const void *bytes, si
     fw_cfg_add_bytes(dev, (uint16_t)(FILE_FIRST + n), bytes, length);
 }
 
-/* --- the guest's side
- * --------------------------------------------------------------------------------------------- */
+/* --- the guest's side --- */
 
 static void fw_cfg_select(struct fw_cfg *f, uint16_t selector)
 {

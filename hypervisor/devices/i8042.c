@@ -51,8 +51,7 @@ static void i8042_update_irq(struct i8042 *k)
     wire_set(&k->irq12, full && aux && k->ram[0] & CCB_INT2);
 }
 
-/* --- the output buffer
- * -------------------------------------------------------------------------------------------- */
+/* --- the output buffer --- */
 
 static void kbc_reply(struct i8042 *k, uint8_t flags, uint8_t byte)
 {
@@ -125,8 +124,7 @@ static void kbc_line_ready(struct ps2_port *port)
     kbc_schedule(port->controller);
 }
 
-/* --- the input buffer
- * --------------------------------------------------------------------------------------------- */
+/* --- the input buffer --- */
 
 /* Over the line to a device. Sending also enables the line; silence is answered for the device with FEh
  * and a time-out. */

@@ -101,7 +101,6 @@ struct i82077 {
     struct timer execution, resetting;
 };
 
-
 static inline struct clock *fdc_clock(struct i82077 *f) { return &f->dev.machine->clock; }
 static inline struct unit *fdc_unit(struct i82077 *f) { return &f->units[f->unit & 3]; }
 static inline bool fdc_motor(const struct i82077 *f, unsigned unit) { return f->dor & DOR_MOTOR0 << unit; }

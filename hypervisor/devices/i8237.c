@@ -46,8 +46,7 @@ static bool dma_enabled(const struct i8237 *d, unsigned n)
     return n >= CASCADE || dma_enabled(d, CASCADE);
 }
 
-/* --- the cards' side
- * ---------------------------------------------------------------------------------------------- */
+/* --- the cards' side --- */
 
 static bool dma_ready(struct dma_channel *port)
 {
@@ -153,8 +152,7 @@ static void i8237_update_irq(struct i8237 *d)
             d->port[n].granted(d->port[n].card);
 }
 
-/* --- registers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- registers --- */
 
 static void dma_master_clear(struct dma_controller *c)
 {

@@ -70,8 +70,7 @@ static int64_t tick_ns(int64_t tick)
     return tick <= 0 ? 0 : muldiv(tick, NS_PER_S, FREQUENCY) + 1;
 }
 
-/* --- one counter, at a tick
- * --------------------------------------------------------------------------------------- */
+/* --- one counter, at a tick --- */
 
 static int64_t half_length(const struct channel *c)
 {
@@ -199,8 +198,7 @@ static uint16_t channel_count(const struct channel *c, int64_t tick)
     return c->bcd ? to_bcd((uint32_t)value) : (uint16_t)value;
 }
 
-/* --- the output pins
- * ---------------------------------------------------------------------------------------------- */
+/* --- the output pins --- */
 
 static void pit_drive0(struct i8254 *pit, bool level)
 {
@@ -272,8 +270,7 @@ static void pit_fire0(void *chip) { i8254_update_irq(chip, 0); }
 static void pit_fire1(void *chip) { i8254_update_irq(chip, 1); }
 static void pit_fire2(void *chip) { i8254_update_irq(chip, 2); }
 
-/* --- gates, and the acknowledge of a tick
- * ------------------------------------------------------------------------- */
+/* --- gates, and the acknowledge of a tick --- */
 
 static void pit_pay(void *chip)
 {
@@ -342,8 +339,7 @@ static void pit_input(struct device *dev, unsigned pin, bool level)
     i8254_update_irq(pit, pin % 3);
 }
 
-/* --- registers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- registers --- */
 
 static void channel_control(struct channel *c, uint8_t value)
 {

@@ -49,8 +49,7 @@ static bool rtc_updates(const struct mc146818 *r)
     return rtc_divider_runs(r) && !(r->ram[REG_B] & B_SET);
 }
 
-/* --- the numbers in the registers
- * --------------------------------------------------------------------------------- */
+/* --- the numbers in the registers --- */
 
 static unsigned rtc_decode(const struct mc146818 *r, uint8_t v)
 {
@@ -134,8 +133,7 @@ static void rtc_add_seconds(struct mc146818 *r, int64_t seconds)
     rtc_put_date(r, rtc_days(r) + days);
 }
 
-/* --- time passes
- * -------------------------------------------------------------------------------------------------- */
+/* --- time passes --- */
 
 /* Seconds of the day at which the alarm matches next, counted from the present one: 1..86400, or 0 for
  * never. A byte of C0h or more matches anything [MC146818A, Time, calendar and alarm locations]. */
@@ -234,8 +232,7 @@ static void rtc_fire(void *chip)
     mc146818_update_irq(chip);
 }
 
-/* --- registers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- registers --- */
 
 /* UIP is 1 from 244 us before an update to its end [MC146818A, Update cycle]; the second begins at that
  * end. */

@@ -83,8 +83,7 @@ static void ns16550a_update_irq(struct ns16550a *u)
     wire_set(&u->irq, uart_iir(u) != IIR_NONE && u->mcr & MCR_OUT2 && !(u->mcr & MCR_LOOP));
 }
 
-/* --- modem lines
- * -------------------------------------------------------------------------------------------------- */
+/* --- modem lines --- */
 
 static void uart_update_modem(struct ns16550a *u)
 {
@@ -122,8 +121,7 @@ static void uart_tell_settings(struct ns16550a *u)
                      u->lcr & LCR_STB ? 2 : 1, u->lcr & LCR_BREAK);
 }
 
-/* --- receiving
- * ---------------------------------------------------------------------------------------------------- */
+/* --- receiving --- */
 
 static void uart_restart_timeout(struct ns16550a *u)
 {
@@ -190,8 +188,7 @@ static uint8_t uart_read_rbr(struct ns16550a *u)
     return byte;
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------------------ */
+/* --- sending --- */
 
 static void uart_start_send(struct ns16550a *u)
 {
@@ -232,8 +229,7 @@ static void uart_write_thr(struct ns16550a *u, uint8_t byte)
     uart_start_send(u);
 }
 
-/* --- registers
- * ---------------------------------------------------------------------------------------------------- */
+/* --- registers --- */
 
 /* What is due by now, whether or not the machine's loop woke up for it yet. */
 static void uart_catch_up(struct ns16550a *u)
@@ -366,8 +362,7 @@ static void uart_write(void *chip, uint64_t offset, unsigned size, uint64_t v)
 
 static const struct io_ops uart_io = { uart_read, uart_write, IO_8 };
 
-/* --- the host's side
- * ---------------------------------------------------------------------------------------------- */
+/* --- the host's side --- */
 
 static size_t uart_end_room(void *chip)
 {

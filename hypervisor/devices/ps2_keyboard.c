@@ -78,8 +78,7 @@ struct ps2_keyboard {
     struct timer repeat, bat;
 };
 
-/* --- what goes out
- * ------------------------------------------------------------------------------------------------ */
+/* --- what goes out --- */
 
 /* The keyboard has no pin: what it wants is a free line. */
 static void ps2_keyboard_update_irq(struct ps2_keyboard *k)
@@ -217,8 +216,7 @@ static void kbd_send_key(struct ps2_keyboard *k, unsigned usage, bool down)
     ps2_keyboard_update_irq(k);
 }
 
-/* --- keys from the host, and typematic
- * ---------------------------------------------------------------------------- */
+/* --- keys from the host, and typematic --- */
 
 static int64_t typematic_delay(const struct ps2_keyboard *k)
 {
@@ -278,8 +276,7 @@ static void kbd_key(void *chip, uint16_t usage, bool down)
     }
 }
 
-/* --- commands
- * ----------------------------------------------------------------------------------------------------- */
+/* --- commands --- */
 
 /* Set 3 as it leaves reset: control keys make and break, characters and cursor typematic, the others make
  * only [PS2TRM]. */

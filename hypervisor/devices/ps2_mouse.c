@@ -61,8 +61,7 @@ static uint8_t mouse_take(void *device)
     return m->last;
 }
 
-/* --- packets
- * ------------------------------------------------------------------------------------------------------ */
+/* --- packets --- */
 
 /* 2:1 scaling in stream mode [PS2TRM, Set scaling 2:1]. */
 static int mouse_scale(int n)
@@ -169,8 +168,7 @@ static void mouse_move(void *chip, int dx, int dy, int dz, unsigned buttons)
     mouse_schedule(m);
 }
 
-/* --- commands
- * ----------------------------------------------------------------------------------------------------- */
+/* --- commands --- */
 
 static void mouse_forget(struct ps2_mouse *m)
 {

@@ -13,7 +13,6 @@ struct engine {
     void (*pull)(struct cpu *);                             /* make struct cpu current (kvm); no-op elsewhere */
     void (*push)(struct cpu *);                             /* struct cpu was changed from outside */
     void (*code_written)(struct cpu *, uint64_t physical, uint64_t length);
-    void (*map_changed)(struct cpu *);                      /* regions, A20, paging roots */
     unsigned (*counters)(const struct cpu *, struct engine_counter *, unsigned most);   /* optional: for --stats; how many */
 };
 extern const struct engine interpreter_engine, translator_engine;

@@ -646,6 +646,7 @@ void mmu_flush_physical(struct cpu *c, uint64_t page)
     struct mmu *m = mmu_of(c);
     if (page == UINT64_MAX) {
         memset(m->spans, 0, sizeof m->spans);
+        m->tlb.map_changes++;
         mmu_flush(c, true);
         return;
     }

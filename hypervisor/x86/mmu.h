@@ -24,6 +24,7 @@ struct tlb {
      * effects, or 0. They never hold more than the TLB does. */
     uint64_t *flat_read[2], *flat_write[2];
     uint64_t misses;
+    uint32_t map_changes;                       /* grows when the memory map or A20 changed */
     uint32_t flushes;                           /* grows whenever a translation that code was fetched by may have been forgotten:
                                                    engines compare it */
 };

@@ -214,7 +214,6 @@ static void interpreter_push(struct cpu *c) { blocks_forget(c); }
 const struct engine interpreter_engine = {
     .name = "interpreter", .attach = interpreter_attach, .detach = interpreter_detach, .run = interpreter_run,
     .kick = interpreter_kick, .pull = interpreter_pull, .push = interpreter_push, .code_written = blocks_written,
-    .map_changed = blocks_forget,
 };
 
 void cpu_code_written(struct cpu *c, uint64_t physical, uint64_t length) { c->engine->code_written(c, physical, length); }

@@ -236,6 +236,6 @@ static unsigned translator_counters(const struct cpu *c, struct engine_counter *
 
 const struct engine translator_engine = {
     .name = "translator", .attach = translator_attach, .detach = translator_detach, .run = interpreter_run, .kick = translator_kick,
-    .pull = translator_pull, .push = blocks_forget, .code_written = blocks_written, .map_changed = blocks_forget,
+    .pull = translator_pull, .push = blocks_forget, .code_written = blocks_written,
     .counters = translator_counters,
 };

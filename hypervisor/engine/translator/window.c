@@ -44,6 +44,7 @@ struct windows {
     uint8_t *base;                              /* of all */
     uint8_t *gs;
     bool fsgsbase;
+    uint32_t map_changes;                       /* the mmu's, as of the last look */
     uint64_t heat_first, selections;
     struct heat heat[SPACES];
     uint16_t map_hash[MAP_HASH], table_hash[TABLE_HASH], map_free, table_free;
@@ -357,6 +358,10 @@ static bool is_now(const struct slot *s, const struct cpu *c)
 struct window *window_now(struct windows *w)
 {
     struct space_key key;
+    if (w && w->map_changes != w->cpu->tlb->map_changes) {
+        w->map_changes = w->cpu->tlb->map_changes;
+        windows_drop(w);
+    }
     if (w && is_now(w->now, w->cpu))
         return &w->now->w;
     if (!w || !space_now(w->cpu, &key)) {
