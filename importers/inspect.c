@@ -85,17 +85,26 @@ static const char *temporary_folder(void)
 
 static const char look_name[] = "holdover-look-";
 
-/* The lock of a look's folder: its owner keeps it while it lives. -1: another has it, or there is none yet. */
-static int look_lock(const char *folder, int flags)
+/* The lock of a look's folder: its owner keeps it while it lives. -1: another has it, or the folder is gone. */
+static int look_lock(const char *folder)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/lock", folder);
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+    struct stat st;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st) || !st.st_nlink)) {
         close(fd);
         fd = -1;
     }
     return fd;
+}
+
+/* Processes that were killed may still be making files for a moment. */
+static void folder_remove(const char *folder)
+{
+    for (unsigned tries = 0; tries < 100 && !access(folder, F_OK); tries++) {
+        if (tries)
+            usleep(20000);
+        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
 }
 
 void import_sweep(void)
@@ -109,10 +118,10 @@ void import_sweep(void)
         snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
         if (strncmp(e->d_name, look_name, strlen(look_name)) || lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != getuid())
             continue;
-        int fd = look_lock(path, 0);
+        int fd = look_lock(path);
         if (fd < 0)
             continue;
-        nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        folder_remove(path);
         close(fd);
     }
     if (dir)
@@ -130,6 +139,21 @@ static void tell(const struct child *c, const char *line)
 {
     if (dprintf(c->out, "%s\n", line) < 0)
         _exit(1);                               /* nobody waits any more */
+}
+
+/* A folder of our own under a lock. One that a sweep took between its making and its lock is made again. */
+static int look_folder(char *folder, size_t size)
+{
+    for (unsigned tries = 0; tries < 100; tries++) {
+        snprintf(folder, size, "%s/%sXXXXXX", temporary_folder(), look_name);
+        if (!mkdtemp(folder))
+            return -1;
+        int lock = look_lock(folder);
+        if (lock >= 0)
+            return lock;
+    }
+    errno = EBUSY;
+    return -1;
 }
 
 static void strings_free(char **list)
@@ -335,16 +359,6 @@ _Noreturn static void child_run(struct child *c, pid_t parent)
     _exit(json_dumpfd(answer, c->out, JSON_COMPACT) ? 1 : 0);
 }
 
-/* The killed processes may still be making files for a moment. */
-static void folder_remove(const char *folder)
-{
-    for (unsigned tries = 0; tries < 100 && !access(folder, F_OK); tries++) {
-        if (tries)
-            usleep(20000);
-        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    }
-}
-
 static double seconds_now(void)
 {
     struct timespec t;
@@ -479,18 +493,18 @@ bool inspect_guestfs(const char *image, const char *format, unsigned seconds, in
 {
     char folder[80], real[PATH_MAX];
     import_sweep();
-    snprintf(folder, sizeof(folder), "%s/%sXXXXXX", temporary_folder(), look_name);
+    int lock = look_folder(folder, sizeof(folder));
     struct look l = { .child = { .image = realpath(image, real) ? real : image, .format = format, .folder = folder },
                       .seconds = seconds, .begun = seconds_now(), .waiting = waiting, .arg = arg, .text = calloc(1, ANSWER_MOST + 1) };
     *report = NULL;
     *note = 0;
-    if (!l.text || !mkdtemp(folder)) {
+    if (!l.text || lock < 0) {
         snprintf(note, IMPORT_TEXT, "libguestfs could not be started: %s", strerror(errno));
+        close(lock);
         free(l.text);
         return false;
     }
     json_t *answer = NULL;
-    int lock = look_lock(folder, O_CREAT);
     bool kvm = kvm_promising();
     bool came = look_once(&l, kvm, note);
     if (came)
@@ -501,8 +515,7 @@ bool inspect_guestfs(const char *image, const char *format, unsigned seconds, in
             answer = answer_parse(&l, note);
     }
     folder_remove(folder);
-    if (lock >= 0)
-        close(lock);
+    close(lock);
     free(l.text);
     if (!answer)
         return false;
