@@ -43,7 +43,7 @@ endif
 
 # --- sources --------------------------------------------------------------------------------------------------
 HYPERVISOR := $(wildcard hypervisor/*/*.c hypervisor/*/*/*.c)
-IMPORTERS  := $(wildcard importers/*.c)
+IMPORTERS  := $(wildcard importers/*.c importers/*/*.c)
 CONSOLE    := $(wildcard console/*.c)
 ROMS       := $(wildcard drivers/*/*.asm)
 obj         = $(patsubst %.c,$(BUILD)/%.o,$(1))

@@ -2,11 +2,11 @@
  * profile; write the evidence; give the image its name. Until the last step the image is disk0.qcow2.part, and whatever goes
  * wrong takes everything away that was made. */
 #include "importers/importer.h"
-#include "importers/digest.h"
-#include "importers/evidence.h"
-#include "importers/inspect.h"
-#include "importers/rules.h"
-#include "importers/source.h"
+#include "importers/evidence/digest.h"
+#include "importers/evidence/evidence.h"
+#include "importers/systems/inspect.h"
+#include "importers/pins/rules.h"
+#include "importers/sources/source.h"
 #include "base/bits.h"
 #include "block/qcow2_writer.h"
 #include "profile/profile.h"

@@ -8,10 +8,14 @@ all=$(find hypervisor importers console drivers tests -name '*.[ch]' -o -name '*
 
 # shellcheck disable=SC2086
 wc -l $sources | awk '$2 != "total" && $1 > 900 { print $2 ": " $1 " lines; the ceiling is 900"; bad = 1 } END { exit bad }' || bad=1
-# The ceiling is 50000. The tree is over it (docs/decisions/0016) and may only shrink: `now` goes down, never up.
-now=52030
-wc -l $(find hypervisor importers console drivers -name '*.[ch]' -o -name '*.def' -o -name '*.asm') | awk -v now=$now '$2 == "total" && $1 > now {
-    print "the tree holds " $1 " lines; the ceiling is 50000, and it may not grow beyond " now; exit 1 }' || bad=1
+# The ceiling is 50000. The tree is over it (docs/decisions/0016): all rooms but the importers may only shrink, so `now` goes
+# down, never up; the importers have a limit of their own.
+now=49324 importers=8000
+lines() { find "$@" \( -name '*.[ch]' -o -name '*.def' -o -name '*.asm' \) -exec cat {} + | wc -l; }
+rest=$(lines hypervisor console drivers)
+[ "$rest" -le $now ] || { echo "hypervisor, console and drivers hold $rest lines; they may not grow beyond $now"; bad=1; }
+inside=$(lines importers)
+[ "$inside" -le $importers ] || { echo "the importers hold $inside lines; their limit is $importers"; bad=1; }
 
 # A function starts at a line that ends an argument list before "{" in column one, and ends at "}" in column one. A switch of
 # one-line cases is exempt: a body of which most lines start with "case".

@@ -1,6 +1,6 @@
 /* libFuzzer: the input is the start of a disk; its table is read, its volumes are listed, its geometry is found. The first
  * two bytes choose how often the input repeats, so that short inputs fill volumes. */
-#include "importers/inspect.h"
+#include "importers/systems/inspect.h"
 #include "base/bits.h"
 #include <errno.h>
 #include <stdlib.h>

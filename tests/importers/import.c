@@ -1,6 +1,6 @@
 /* Whole imports of disks made by the host's tools, and what must never happen. */
 #include "importers/importer.h"
-#include "importers/digest.h"
+#include "importers/evidence/digest.h"
 #include "block/block.h"
 #include "base/bits.h"
 #include "tests/support/block_fault.h"

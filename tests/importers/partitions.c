@@ -1,5 +1,5 @@
 /* Partition tables, good and bad; geometry. */
-#include "importers/partitions.h"
+#include "importers/disk/partitions.h"
 #include "base/bits.h"
 #include <criterion/criterion.h>
 #include <stdio.h>

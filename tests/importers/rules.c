@@ -1,6 +1,6 @@
 /* Facts, and the rules that choose profiles from them. */
-#include "importers/rules.h"
-#include "importers/trees.h"
+#include "importers/pins/rules.h"
+#include "importers/disk/trees.h"
 #include "tests/support/files.h"
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Which file system a partition holds, by its magic numbers, and the geometry that its table and boot sectors tell.
  * References: [FAT], [EXT2], [NTFS-BPB], [INT13]. */
-#include "importers/partitions.h"
-#include "importers/trees.h"
+#include "importers/disk/partitions.h"
+#include "importers/disk/trees.h"
 #include "base/bits.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Sources. Formats are told apart by what the file holds, never by its name: an E01 file read as a raw disk would import and
  * be worthless. References: [FORMATS]. */
-#include "importers/source.h"
+#include "importers/sources/source.h"
 #include "base/bits.h"
 #include <errno.h>
 #include <fcntl.h>

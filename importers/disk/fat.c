@@ -1,6 +1,6 @@
 /* A reader of FAT12, FAT16 and FAT32, short names only. A chain of clusters is followed for at most as many steps as the
  * volume has clusters, a folder for FOLDER_MOST entries. References: [FAT]. */
-#include "importers/trees.h"
+#include "importers/disk/trees.h"
 #include "base/bits.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Partition tables: the master boot record, its chain of extended boot records, and whether there is a GPT. A chain is
  * followed only as long as it stays on the disk and meets no record twice. References: [MBR], [UEFI-GPT]. */
-#include "importers/partitions.h"
+#include "importers/disk/partitions.h"
 #include "base/bits.h"
 #include <stdarg.h>
 #include <stdio.h>

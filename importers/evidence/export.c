@@ -1,7 +1,7 @@
 /* Export: the bytes of a chain back into a plain file, holes left as holes, with the byte length of the source. */
 #include "importers/importer.h"
-#include "importers/digest.h"
-#include "importers/evidence.h"
+#include "importers/evidence/digest.h"
+#include "importers/evidence/evidence.h"
 #include "base/bits.h"
 #include "block/block.h"
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Looking inside a disk: first by our own readers, then by libguestfs in a process of its own. */
 #ifndef IMPORTERS_INSPECT_H
 #define IMPORTERS_INSPECT_H
-#include "importers/facts.h"
-#include "importers/partitions.h"
+#include "importers/systems/facts.h"
+#include "importers/disk/partitions.h"
 
 /* Adds what the volumes that we can read say. */
 void inspect_light(struct block *disk, const struct partition_table *, struct facts *);

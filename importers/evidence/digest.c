@@ -1,4 +1,4 @@
-#include "importers/digest.h"
+#include "importers/evidence/digest.h"
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Rules, a line each:  CONDITION... -> PROFILE : REASON
  * Conditions on facts:  key=glob  key>=version  key<=version  key  !key   - any value of the key may satisfy it; a glob
  * ignores case. {key} in the reason stands for the value that a condition of this line matched, or the key's first one. */
-#include "importers/rules.h"
+#include "importers/pins/rules.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>

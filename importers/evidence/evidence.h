@@ -1,9 +1,9 @@
 /* evidence/manifest.json: what was imported, byte for byte, and why it runs as it does. */
 #ifndef IMPORTERS_EVIDENCE_H
 #define IMPORTERS_EVIDENCE_H
-#include "importers/facts.h"
+#include "importers/systems/facts.h"
 #include "importers/importer.h"
-#include "importers/partitions.h"
+#include "importers/disk/partitions.h"
 
 /* The manifest's text, allocated. report: libguestfs's answer, or NULL. image: false on a dry run. */
 char *manifest_make(const struct import_options *, const struct import_result *, const struct partition_table *,

@@ -4,8 +4,8 @@
  *
  * There are hosts (clouds, nested) whose /dev/kvm opens and makes machines in which no Linux starts. So a look with KVM must
  * show life soon after its firmware, or it is made again without KVM. */
-#include "importers/inspect.h"
-#include "importers/trees.h"
+#include "importers/systems/inspect.h"
+#include "importers/disk/trees.h"
 #include "base/bits.h"
 #include <dirent.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef IMPORTERS_TREES_H
 #define IMPORTERS_TREES_H
 #include "block/block.h"
-#include "importers/facts.h"
+#include "importers/systems/facts.h"
 
 enum { TREE_FILE_MOST = 65536, TREE_PATH_MOST = 512 };
 struct tree_entry { const char *name; bool folder; uint64_t size; unsigned year; };    /* year 0: not known */

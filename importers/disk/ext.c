@@ -1,7 +1,7 @@
 /* A reader of ext2 and ext3: folders, files up to 64 KiB, symbolic links. References: [EXT2].
  * Not modelled: extents, journals that were not played back (what is on the disk is taken as it is), hashed folders (read as
  * plain lists, which they also are). */
-#include "importers/trees.h"
+#include "importers/disk/trees.h"
 #include "base/bits.h"
 #include <stdio.h>
 #include <stdlib.h>

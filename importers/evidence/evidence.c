@@ -1,5 +1,5 @@
 /* The manifest. Keys are only ever added: other programs read it. */
-#include "importers/evidence.h"
+#include "importers/evidence/evidence.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

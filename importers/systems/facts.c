@@ -1,5 +1,5 @@
 /* Facts about an old system. Values come out of foreign disks: they are cut to a length and cleaned before they are kept. */
-#include "importers/facts.h"
+#include "importers/systems/facts.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
