@@ -18,7 +18,7 @@ static const struct option table[] = {
 static int export(struct invocation *in)
 {
     const struct own_options *o = in->own;
-    char image[PATH_MAX], manifest[PATH_MAX], sha256[65] = "";
+    char disk[PATH_MAX], image[PATH_MAX], manifest[PATH_MAX], sha256[65] = "";
     struct progress progress;
     struct export_options options = { .to = o->to, .progress = progress_show, .ui = &progress };
     struct guest g;
@@ -31,10 +31,8 @@ static int export(struct invocation *in)
         return usage_error(in->command, "the format '%s' is not in this version: use --format raw", o->format);
     if (!guest_find(&g, in->arguments.items[0], &err) || !guest_lock(&g, &err))
         return fail(EXIT_FAILED, &err);
-    guest_path(&g, "layers/current.qcow2", image);
-    if (access(image, F_OK))
-        guest_path(&g, "disk0.qcow2", image);
-    options.image = image;
+    guest_disk(&g, 0, disk, image);
+    options.image = access(image, F_OK) ? disk : image;
     options.manifest = guest_path(&g, "evidence/manifest.json", manifest);
     if (access(manifest, F_OK))
         options.manifest = NULL;

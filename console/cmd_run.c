@@ -11,16 +11,19 @@ static const struct option table[] = {
     { 0 }
 };
 
-/* The guest's disk: its current layer, or with --ephemeral what lies below, under a layer of memory. */
-static struct block *disk_open(const struct guest *g, bool ephemeral, struct error *err)
+/* The guest's disks: their current layers, or with --ephemeral what lies below, under layers of memory. */
+static bool disks_open(const struct guest *g, bool ephemeral, struct machine_config *config, struct error *err)
 {
     char path[PATH_MAX];
-    struct block *b;
+    bool ok = guest_layers(g, err);
 
-    if (!guest_layer(g, err))
-        return NULL;
-    b = block_open_qcow2(guest_path(g, "layers/current.qcow2", path), ephemeral ? BLOCK_RDONLY : 0, err);
-    return b && ephemeral ? block_open_overlay(b, err) : b;
+    for (unsigned n = 0; ok && n < MACHINE_DISKS && guest_disk(g, n, NULL, path); n++) {
+        struct block *b = block_open_qcow2(path, ephemeral ? BLOCK_RDONLY : 0, err);
+        config->disk[n].block = b && ephemeral ? block_open_overlay(b, err) : b;
+        config->has_cdrom = n < 3;              /* it has the place of a fourth disk */
+        ok = config->disk[n].block;
+    }
+    return ok;
 }
 
 static FILE *log_open(const struct guest *g)
@@ -60,10 +63,12 @@ static int run(struct invocation *in)
         s.folder = g.folder;
         s.profile = profile;
         log = log_open(&g);
-        if ((config.disk[0].block = disk_open(&g, o->ephemeral, &err)))
+        if (disks_open(&g, o->ephemeral, &config, &err)) {
             code = session_run(&s, &config);
-        else
+        } else {
+            setup_media_close(&config);
             code = fail(EXIT_FAILED, &err);
+        }
         log_to(stderr);
         if (log)
             fclose(log);

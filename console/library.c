@@ -225,25 +225,39 @@ void guest_unlock(struct guest *g)
     g->lock = -1;
 }
 
-bool guest_layer(const struct guest *g, struct error *err)
+bool guest_disk(const struct guest *g, unsigned n, char *disk, char *layer)
 {
-    char disk[PATH_MAX], layer[PATH_MAX], fresh[PATH_MAX], folder[PATH_MAX];
-    struct block *b;
-    uint64_t size;
-    bool ok;
+    char name[32], own[PATH_MAX];
 
-    if (!access(guest_path(g, "layers/current.qcow2", layer), F_OK))
-        return true;
-    if (!(b = block_open_qcow2(guest_path(g, "disk0.qcow2", disk), BLOCK_RDONLY, err)))
-        return false;
-    size = b->size;
+    snprintf(name, sizeof(name), n ? "layers/current%u.qcow2" : "layers/current.qcow2", n);
+    if (layer)
+        guest_path(g, name, layer);
+    snprintf(name, sizeof(name), "disk%u.qcow2", n);
+    return !access(guest_path(g, name, disk ? disk : own), F_OK);
+}
+
+static bool layer_make(const struct guest *g, const char *disk, const char *layer, struct error *err)
+{
+    char fresh[PATH_MAX], backing[64];
+    struct block *b = block_open_qcow2(disk, BLOCK_RDONLY, err);
+    uint64_t size = b ? b->size : 0;
+
     block_close(b);
-    mkdir(guest_path(g, "layers", folder), 0777);
-    guest_path(g, "layers/.current.new", fresh);
-    unlink(fresh);
-    ok = qcow2_create(fresh, size, "../disk0.qcow2", "qcow2", err);
-    if (ok && rename(fresh, layer))
-        ok = error_set(err, errno, "cannot make %s: %s", layer, strerror(errno));
+    mkdir(guest_path(g, "layers", fresh), 0777);
+    unlink(guest_path(g, "layers/.current.new", fresh));
+    snprintf(backing, sizeof(backing), "..%s", strrchr(disk, '/'));
+    if (!b || !qcow2_create(fresh, size, backing, "qcow2", err))
+        return false;
+    return !rename(fresh, layer) || error_set(err, errno, "cannot make %s: %s", layer, strerror(errno));
+}
+
+bool guest_layers(const struct guest *g, struct error *err)
+{
+    char disk[PATH_MAX], layer[PATH_MAX];
+    bool ok = true;
+
+    for (unsigned n = 0; ok && (guest_disk(g, n, disk, layer) || !n); n++)
+        ok = !access(layer, F_OK) || layer_make(g, disk, layer, err);
     return ok;
 }
 

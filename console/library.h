@@ -1,8 +1,8 @@
 /* The guest store: a folder a guest under $HOLDOVER_HOME, or holdover/ in the XDG data home.
  *
  *   NAME/guest.profile          inherits a shipped profile, plus what was pinned at import
- *   NAME/disk0.qcow2            the import: never written again, mode 0444
- *   NAME/layers/current.qcow2   what the guest changed: an overlay with a relative backing name
+ *   NAME/disk0.qcow2            the import, and disk1.qcow2 ... of a machine with more: never written again, mode 0444
+ *   NAME/layers/current.qcow2   what the guest changed: an overlay with a relative backing name; current1.qcow2 of disk1, and so on
  *   NAME/state/  evidence/  log
  *   NAME/lock                   locked by the process that runs or changes the guest; holds its pid
  *   NAME/control                the running guest's socket
@@ -37,8 +37,10 @@ pid_t guest_running(const struct guest *);      /* the pid that has the lock; 0:
 void guest_unlock(struct guest *);
 /* DIR/rest, into a buffer of PATH_MAX. */
 const char *guest_path(const struct guest *, const char *rest, char *path);
-/* Makes layers/current.qcow2 over disk0.qcow2 when it is not there. Needs the lock. */
-bool guest_layer(const struct guest *, struct error *);
+/* The paths of disk n and of its current layer; is there such a disk? disk or layer may be NULL. */
+bool guest_disk(const struct guest *, unsigned n, char *disk, char *layer);
+/* Makes the layers of the disks where they are not there. Needs the lock. */
+bool guest_layers(const struct guest *, struct error *);
 /* Bytes on disk of a guest's folder. */
 uint64_t guest_bytes(const struct guest *);
 /* Deletes what imports and removals that were killed left. */

@@ -1,5 +1,5 @@
 /* The import, step by step: read once while hashing and compressing; look at the table, the volumes, the system; choose the
- * profile; write the evidence; give the image its name. Until the last step the image is disk0.qcow2.part, and whatever goes
+ * profile; write the evidence; give the images their names. Until the last step an image is diskN.qcow2.part, and whatever goes
  * wrong takes everything away that was made. */
 #include "importers/importer.h"
 #include "importers/evidence/digest.h"
@@ -10,9 +10,11 @@
 #include "base/bits.h"
 #include "block/qcow2_writer.h"
 #include "profile/profile.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +24,12 @@
 
 enum { CHUNK = 16 * QCOW2_WRITER_CLUSTER, LEVEL = 4, THREADS_MOST = 8, INSPECT_SECONDS = 180 };
 
+struct disk { char part[PATH_MAX], final[PATH_MAX]; struct partition_table table; };
 struct import {
     const struct import_options *o; struct import_result *r;
     struct source source; struct qcow2_writer *writer;
-    char part[PATH_MAX], final[PATH_MAX];
-    struct partition_table table; struct facts facts; json_t *report;
+    struct disk disks[IMPORT_DISKS]; struct disk *disk; struct import_disk *found;     /* disk, found: of the one being read */
+    struct facts facts; json_t *report;
     struct import_progress progress; double begun, shown;
 };
 
@@ -68,7 +71,7 @@ static bool read_all(struct import *i, struct error *err)
     size_t got = CHUNK;
     if (!bytes || !digest_begin(&digest, err)) {
         free(bytes);
-        return bytes ? false : error_set(err, ENOMEM, "no memory to read %s", i->o->source);
+        return bytes ? false : error_set(err, ENOMEM, "no memory to read %s", i->source.name);
     }
     bool ok = true;
     i->begun = seconds_now();
@@ -81,9 +84,9 @@ static bool read_all(struct import *i, struct error *err)
             ok = qcow2_writer_put(i->writer, bytes + at, MIN(QCOW2_WRITER_CLUSTER, got - at), err);
         show(i, IMPORT_READING);
     }
-    i->r->bytes = i->source.position;
-    i->r->sectors = (i->source.position + SECTOR - 1) / SECTOR;
-    digest_end(&digest, i->r->sha256);
+    i->found->bytes = i->source.position;
+    i->found->sectors = (i->source.position + SECTOR - 1) / SECTOR;
+    digest_end(&digest, i->found->sha256);
     free(bytes);
     return ok;
 }
@@ -114,23 +117,21 @@ static bool image_make(struct import *i, struct error *err)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned threads = i->o->threads ? i->o->threads : (unsigned)MAX(1, MIN(cpus, THREADS_MOST));
     struct qcow2_written written;
-    if (!access(i->final, F_OK))
-        return error_set(err, EEXIST, "%s exists already; an import is never written over", i->final);
-    unlink(i->part);                            /* of an import that was killed */
-    i->writer = qcow2_writer_open(i->part, i->o->level ? i->o->level : LEVEL, threads, err);
+    unlink(i->disk->part);                      /* of an import that was killed */
+    i->writer = qcow2_writer_open(i->disk->part, i->o->level ? i->o->level : LEVEL, threads, err);
     if (!i->writer || !read_all(i, err))
         return false;
     show(i, IMPORT_FINISHING);
-    if (!qcow2_writer_finish(i->writer, i->r->bytes, &written, err))
+    if (!qcow2_writer_finish(i->writer, i->found->bytes, &written, err))
         return false;
     qcow2_writer_free(i->writer);               /* its threads too: libguestfs is started by a fork */
     i->writer = NULL;
     i->progress.stored = written.bytes;
-    i->r->stored_clusters = written.stored;
-    i->r->image_bytes = written.bytes;
-    if (chmod(i->part, 0444))
-        return error_set(err, errno, "cannot protect %s: %s", i->part, strerror(errno));
-    return file_digest(i, i->part, i->r->image_sha256, err);
+    i->found->stored_clusters = written.stored;
+    i->found->image_bytes = written.bytes;
+    if (chmod(i->disk->part, 0444))
+        return error_set(err, errno, "cannot protect %s: %s", i->disk->part, strerror(errno));
+    return file_digest(i, i->disk->part, i->found->image_sha256, err);
 }
 
 static bool waiting(void *arg, const char *doing, double seconds, double limit)
@@ -144,19 +145,29 @@ static bool waiting(void *arg, const char *doing, double seconds, double limit)
     return cancelled(i);
 }
 
-static void look_deeper(struct import *i, const char *image, const char *format)
+static void look_deeper(struct import *i)
 {
     struct import_result *r = i->r;
     unsigned seconds = i->o->inspect_seconds ? i->o->inspect_seconds : INSPECT_SECONDS;
+    bool damaged = false, any = false;
+    struct inspect_image images[IMPORT_DISKS];
+    char real[IMPORT_DISKS][PATH_MAX];
+    for (unsigned n = 0; n < r->disk_count; n++) {
+        const char *path = i->o->dry_run ? i->o->sources[n] : i->disks[n].part;
+        damaged = damaged || i->disks[n].table.damaged;
+        any = any || i->disks[n].table.kind != TABLE_NONE;
+        images[n] = (struct inspect_image){ realpath(path, real[n]) ? real[n] : path,
+                                            i->o->dry_run && strcmp(r->disks[n].kind, "qcow2 image") ? "raw" : "qcow2" };
+    }
     if (i->o->no_inspect)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not asked");
-    else if (i->table.damaged)
+    else if (damaged)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: the partition table is damaged and could make it "
                  "hang");
-    else if (i->table.kind == TABLE_NONE)
+    else if (!any)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: there is no partition table and no file system");
     else
-        r->inspected = inspect_guestfs(image, format, seconds, waiting, i, &i->facts, &i->report, r->inspect_note);
+        r->inspected = inspect_guestfs(images, r->disk_count, seconds, waiting, i, &i->facts, &i->report, r->inspect_note);
 }
 
 static void text_copy(char *to, size_t size, const char *from)
@@ -186,47 +197,130 @@ static bool choose(struct import *i, struct error *err)
     return rules_choose(rules, &i->facts, r->profile, r->reason, err);
 }
 
-/* Everything that is learnt from the bytes: of the image, or on a dry run of the source itself. */
+/* A line for guest.profile. A pin that finds no room is left out. */
+static void pin(struct import_result *r, const char *section, const char *key, const char *reason, const char *fmt, ...)
+{
+    struct import_pin *p = &r->pins[r->pin_count];
+    va_list args;
+    if (r->pin_count == IMPORT_PINS)
+        return;
+    va_start(args, fmt);
+    text_copy(p->section, sizeof(p->section), section);
+    text_copy(p->key, sizeof(p->key), key);
+    text_copy(p->reason, sizeof(p->reason), reason);
+    r->pin_count += (size_t)vsnprintf(p->value, sizeof(p->value), fmt, args) < sizeof(p->value);
+    va_end(args);
+}
+
+/* The geometry that the old system knew; and of the addresses that it has, those that are some: a NAT takes over the others' places. */
+static void pins_find(struct import_result *r)
+{
+    const struct { const char *key, *value; } net[] = {
+        { "guest", r->address }, { "gateway", r->gateway }, { "netmask", r->netmask }, { "dns", r->dns },
+    };
+    struct in_addr ignored;
+    for (unsigned n = 0; n < r->disk_count; n++) {
+        const struct import_geometry *g = &r->disks[n].geometry;
+        char section[] = "disk0";
+        section[4] = (char)('0' + n);
+        if (!g->heads)
+            continue;
+        pin(r, section, "cylinders", g->reason, "%u", g->cylinders);
+        pin(r, section, "heads", g->reason, "%u", g->heads);
+        pin(r, section, "sectors", g->reason, "%u", g->sectors);
+    }
+    for (size_t n = 0; n < ARRAY_SIZE(net) && inet_pton(AF_INET, r->address, &ignored) == 1; n++)
+        if (inet_pton(AF_INET, net[n].value, &ignored) == 1)
+            pin(r, "net", net[n].key, "the old system's own setting", "%s", net[n].value);
+}
+
+/* What is learnt from a disk's bytes: of its image, or on a dry run of the source itself. */
 static bool look(struct import *i, const char *path, struct error *err)
 {
+    struct partition_table *table = &i->disk->table;
     struct block *disk = block_open_auto(path, BLOCK_RDONLY, err);
     if (!disk)
         return false;
-    bool raw = !strcmp(disk->class->name, "raw");
-    partitions_read(disk, &i->table);
-    if (i->r->bytes % SECTOR)
-        partitions_finding(&i->table, "the length of %llu bytes is not a multiple of 512; the guest sees zeros after the end",
-                           (unsigned long long)i->r->bytes);
-    geometry_find(disk, &i->table, &i->r->geometry);
-    inspect_light(disk, &i->table, &i->facts);
+    partitions_read(disk, table);
+    if (i->found->bytes % SECTOR)
+        partitions_finding(table, "the length of %llu bytes is not a multiple of 512; the guest sees zeros after the end",
+                           (unsigned long long)i->found->bytes);
+    geometry_find(disk, table, &i->found->geometry);
+    inspect_light(disk, table, &i->facts);
     block_close(disk);
-    i->r->finding_count = i->table.finding_count;
-    memcpy(i->r->findings, i->table.findings, sizeof(i->r->findings));
+    i->found->finding_count = table->finding_count;
+    memcpy(i->found->findings, table->findings, sizeof(i->found->findings));
+    return true;
+}
+
+static bool conclude(struct import *i, struct error *err)
+{
+    const struct partition_table *tables[IMPORT_DISKS];
     show(i, IMPORT_INSPECTING);
-    look_deeper(i, path, raw ? "raw" : "qcow2");
+    look_deeper(i);
     if (cancelled(i))
-        return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", i->source.name);
+        return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", i->r->disks[0].source);
     if (!choose(i, err))
         return false;
-    i->r->manifest = manifest_make(i->o, i->r, &i->table, &i->facts, i->report, !i->o->dry_run);
-    return i->r->manifest ? true : error_set(err, ENOMEM, "no memory for the manifest of %s", i->source.name);
+    pins_find(i->r);
+    for (unsigned n = 0; n < i->r->disk_count; n++)
+        tables[n] = &i->disks[n].table;
+    i->r->manifest = manifest_make(i->o, i->r, tables, &i->facts, i->report, !i->o->dry_run);
+    return i->r->manifest ? true : error_set(err, ENOMEM, "no memory for the manifest of %s", i->r->disks[0].source);
+}
+
+/* One disk: read and looked at. */
+static bool disk_import(struct import *i, const char *name, struct error *err)
+{
+    i->disk = &i->disks[i->r->disk_count];
+    i->found = &i->r->disks[i->r->disk_count];
+    if (!source_open(&i->source, name, i->o->cancel, err))
+        return false;
+    text_copy(i->found->source, sizeof(i->found->source), i->source.block ? name : i->source.name);
+    text_copy(i->found->kind, sizeof(i->found->kind), i->source.kind);
+    text_copy(i->found->format, sizeof(i->found->format), strcmp(i->source.kind, "qcow2 image") ? "raw" : "qcow2");
+    if (i->o->dry_run && !i->source.block)
+        return error_set(err, EINVAL, "%s can be read only once; a dry run needs a file", i->source.name);
+    if (!(i->o->dry_run ? read_all(i, err) && look(i, name, err) : image_make(i, err) && look(i, i->disk->part, err)))
+        return false;
+    source_close(&i->source);
+    i->r->disk_count++;
+    return true;
+}
+
+static bool options_check(struct import *i, struct error *err)
+{
+    const struct import_options *o = i->o;
+    if (!o->source_count || o->source_count > IMPORT_DISKS)
+        return error_set(err, EINVAL, "a machine has one to %d disks, not %u", IMPORT_DISKS, o->source_count);
+    if (o->ddrescue_map && o->source_count > 1)
+        return error_set(err, EINVAL, "the ddrescue map %s is of one disk; import that disk alone", o->ddrescue_map);
+    if (o->ddrescue_map || o->identity)
+        return error_set(err, ENOTSUP, "%s is not read in this version", o->ddrescue_map ? o->ddrescue_map : o->identity);
+    for (unsigned n = 0; n < o->source_count && !o->dry_run; n++) {
+        struct disk *d = &i->disks[n];
+        snprintf(d->part, sizeof(d->part), "%s/disk%u.qcow2.part", o->folder, n);
+        snprintf(d->final, sizeof(d->final), "%s/disk%u.qcow2", o->folder, n);
+        if (!access(d->final, F_OK))
+            return error_set(err, EEXIST, "%s exists already; an import is never written over", d->final);
+    }
+    return true;
 }
 
 static bool import_steps(struct import *i, struct error *err)
 {
-    if (!source_open(&i->source, i->o->source, i->o->cancel, err))
+    for (unsigned n = 0; n < i->o->source_count; n++)
+        if (!disk_import(i, i->o->sources[n], err))
+            return false;
+    if (!conclude(i, err))
         return false;
-    text_copy(i->r->source, sizeof(i->r->source), i->source.block ? i->o->source : i->source.name);
-    text_copy(i->r->kind, sizeof(i->r->kind), i->source.kind);
-    if (i->o->dry_run) {
-        if (!i->source.block)
-            return error_set(err, EINVAL, "%s can be read only once; a dry run needs a file", i->source.name);
-        return read_all(i, err) && look(i, i->o->source, err);
-    }
-    if (!image_make(i, err) || !look(i, i->part, err) || !evidence_write(i->o->folder, i->r->manifest, err))
+    if (i->o->dry_run)
+        return true;
+    if (!evidence_write(i->o->folder, i->r->manifest, err))
         return false;
-    if (rename(i->part, i->final))
-        return error_set(err, errno, "cannot give %s its name: %s", i->final, strerror(errno));
+    for (unsigned n = i->r->disk_count; n--;)   /* disk0 last: where it is, all are */
+        if (rename(i->disks[n].part, i->disks[n].final))
+            return error_set(err, errno, "cannot give %s its name: %s", i->disks[n].final, strerror(errno));
     int folder = open(i->o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0) {
         fsync(folder);
@@ -244,20 +338,18 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
     i->o = o;
     i->r = r;
     i->source.fd = -1;
-    if (!o->dry_run) {
-        snprintf(i->part, sizeof(i->part), "%s/disk0.qcow2.part", o->folder);
-        snprintf(i->final, sizeof(i->final), "%s/disk0.qcow2", o->folder);
-    }
-    bool made = !o->dry_run && access(i->final, F_OK), ok = import_steps(i, err);
+    bool begun = options_check(i, err), ok = begun && import_steps(i, err);
     show(i, IMPORT_DONE);
     qcow2_writer_free(i->writer);
     source_close(&i->source);
-    if (!ok) {
+    if (!ok)
         import_result_free(r);
-        if (made) {
-            unlink(i->part);
-            evidence_remove(o->folder);
+    if (begun && !ok && !o->dry_run) {
+        for (unsigned n = 0; n < o->source_count; n++) {
+            unlink(i->disks[n].part);
+            unlink(i->disks[n].final);
         }
+        evidence_remove(o->folder);
     }
     facts_free(&i->facts);
     json_decref(i->report);

@@ -1,5 +1,5 @@
-/* Importers: turn the disk of an old machine into disk0.qcow2 (zlib clusters, mode 0444), evidence/manifest.json and the
- * choice of a profile. The caller makes the guest's folder and writes guest.profile; all else in it is made here. */
+/* Importers: turn the disks of an old machine into disk0.qcow2, disk1.qcow2 ... (zlib clusters, mode 0444), evidence/manifest.json
+ * and the choice of a profile. The caller makes the guest's folder and writes guest.profile; all else in it is made here. */
 #ifndef IMPORTERS_IMPORTER_H
 #define IMPORTERS_IMPORTER_H
 #include "base/error.h"
@@ -15,7 +15,10 @@ struct import_progress {
     const char *doing; double waited, limit;    /* while inspecting: what libguestfs does, its seconds and their limit; or NULL */
 };
 struct import_options {
-    const char *source;                         /* a file, a block device, or "-" for standard input */
+    const char *const *sources; unsigned source_count;      /* files, block devices, or "-" for standard input: a machine's disks */
+    const char *const *parents; size_t parent_count;        /* files that differencing images may be followed to */
+    const char *ddrescue_map;                   /* what ddrescue could not read of the (only) source; or NULL */
+    const char *identity;                       /* what a collector script wrote on the old machine; or NULL */
     const char *folder;                         /* the guest's folder; exists; disk0.qcow2 must not (unused by dry_run) */
     const char *profile;                        /* chosen by the user; NULL: by the rules */
     const char *rules;                          /* NULL: import.rules of the shipped profiles */
@@ -30,27 +33,36 @@ struct import_options {
     const volatile sig_atomic_t *cancel;        /* becomes true: import_run stops, leaves nothing, error code EINTR */
 };
 
-enum { IMPORT_TEXT = 256, IMPORT_FINDINGS = 32 };
+enum { IMPORT_TEXT = 256, IMPORT_FINDINGS = 32, IMPORT_DISKS = 4, IMPORT_PINS = 128 };
+struct byte_range { uint64_t start, length; };
 struct import_geometry {                        /* zeros: nothing to pin, the firmware's own choice is right */
     uint32_t cylinders, heads, sectors;         /* the logical (BIOS) geometry that the old system knew */
     char reason[IMPORT_TEXT];
 };
-struct import_result {
-    char source[1024], kind[32];                /* kind: "file", "block device", "stream", "qcow2 image" */
-    uint64_t bytes, sectors, stored_clusters, image_bytes;   /* sectors: rounded up */
-    char sha256[65], image_sha256[65];          /* of the source's bytes; of disk0.qcow2 */
+struct import_disk {
+    char source[1024], kind[32], format[32];    /* kind: "file", "block device", "stream", "qcow2 image"; format: "raw", "vhd" ... */
+    uint64_t bytes, sectors, bad_bytes;         /* of the guest's disk; sectors: rounded up; bad: could not be read */
+    char sha256[65], md5[33];                   /* of those bytes */
+    char image_sha256[65]; uint64_t image_bytes, stored_clusters;      /* of diskN.qcow2 */
     struct import_geometry geometry;
+    size_t finding_count; char findings[IMPORT_FINDINGS][IMPORT_TEXT];  /* sentences about the table and file systems */
+};
+struct import_pin { char section[16], key[24], value[96], reason[160]; };      /* a line of guest.profile */
+struct import_result {
+    unsigned disk_count; struct import_disk disks[IMPORT_DISKS];
+    unsigned pin_count; struct import_pin pins[IMPORT_PINS];
     char profile[64], reason[IMPORT_TEXT];      /* the profile and the sentence that tells why */
     char os[64], product[128], hostname[128], address[64], netmask[64], gateway[64], dns[64];   /* what was found; "" when not */
     bool inspected;                             /* libguestfs looked */
     char inspect_note[IMPORT_TEXT];             /* why it did not, or what it could not do; "" when all went well */
-    size_t finding_count; char findings[IMPORT_FINDINGS][IMPORT_TEXT];   /* sentences about the table and file systems */
     char *manifest;                             /* the manifest's JSON text, also when dry_run */
 };
 
 /* Does the whole import. On failure nothing that it made stays in the folder. */
 bool import_run(const struct import_options *, struct import_result *, struct error *);
 void import_result_free(struct import_result *);
+/* What `holdover import --json` prints, allocated. */
+char *import_json(const char *name, const struct import_result *, bool dry_run);
 void import_sweep(void);                        /* takes away what imports that were killed left in the temporary folder */
 
 /* The bytes of a guest's disk chain to a file (sparse; must not exist) or, with "-", to standard output. image is the top

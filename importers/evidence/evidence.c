@@ -35,34 +35,78 @@ static json_t *table_json(const struct partition_table *t)
                      t->damaged, "partitions", list);
 }
 
-static json_t *image_json(const struct import_result *r)
+static json_t *strings_json(const char list[][IMPORT_TEXT], size_t count)
 {
-    return json_pack("{s:s s:s s:I s:s s:I}", "file", "disk0.qcow2", "format", "qcow2", "bytes", (json_int_t)r->image_bytes,
-                     "sha256", r->image_sha256, "stored_clusters", (json_int_t)r->stored_clusters);
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(all, json_string(list[i]));
+    return all;
 }
 
-char *manifest_make(const struct import_options *o, const struct import_result *r, const struct partition_table *t,
+static json_t *source_json(const struct import_disk *d)
+{
+    json_t *path = json_string(d->source);
+    return json_pack("{s:o s:s s:s s:I s:I s:s}", "path", path ? path : json_string("?"), "kind", d->kind, "format", d->format,
+                     "bytes", (json_int_t)d->bytes, "sectors", (json_int_t)d->sectors, "sha256", d->sha256);
+}
+
+/* What the manifest tells of a disk; the first one's is also at the manifest's top. */
+static json_t *disk_json(unsigned number, const struct import_disk *d, const struct partition_table *t, bool image)
+{
+    json_t *file = image ? json_pack("{s:o s:s s:I s:s s:I}", "file", json_sprintf("disk%u.qcow2", number), "format", "qcow2", "bytes",
+        (json_int_t)d->image_bytes, "sha256", d->image_sha256, "stored_clusters", (json_int_t)d->stored_clusters) : NULL;
+    return json_pack("{s:o s:o* s:o s:o s:{s:i s:i s:i s:s}}", "source", source_json(d), "image", file, "partition_table",
+        table_json(t), "findings", strings_json(d->findings, d->finding_count), "geometry", "cylinders", (int)d->geometry.cylinders,
+        "heads", (int)d->geometry.heads, "sectors", (int)d->geometry.sectors, "reason", d->geometry.reason);
+}
+
+static json_t *pins_json(const struct import_result *r)
+{
+    json_t *all = json_array();
+    for (unsigned i = 0; i < r->pin_count; i++)
+        json_array_append_new(all, json_pack("{s:s s:s s:s s:s}", "section", r->pins[i].section, "key", r->pins[i].key, "value",
+                                             r->pins[i].value, "reason", r->pins[i].reason));
+    return all;
+}
+
+char *manifest_make(const struct import_options *o, const struct import_result *r, const struct partition_table *const *tables,
                     const struct facts *f, json_t *report, bool image)
 {
     char date[32];
     time_t now = time(NULL);
     struct tm tm;
-    json_t *findings = json_array();
+    json_t *disks = json_array();
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    for (size_t i = 0; i < r->finding_count; i++)
-        json_array_append_new(findings, json_string(r->findings[i]));
-    json_t *source = json_pack("{s:s s:s s:I s:I s:s}", "path", r->source, "kind", r->kind, "bytes", (json_int_t)r->bytes,
-                               "sectors", (json_int_t)r->sectors, "sha256", r->sha256);
-    if (!source)                                /* a name that is not UTF-8 */
-        source = json_pack("{s:s s:s s:I s:I s:s}", "path", "?", "kind", r->kind, "bytes", (json_int_t)r->bytes, "sectors",
-                           (json_int_t)r->sectors, "sha256", r->sha256);
-    json_t *all = json_pack("{s:i s:s s:s s:s s:o s:o* s:o s:o s:{s:i s:i s:i s:s} s:{s:b s:o* s:o s:o*} s:{s:s s:s}}",
-        "manifest", 1, "tool", "holdover", "tool_version", o->tool_version ? o->tool_version : "", "imported", date,
-        "source", source, "image", image ? image_json(r) : NULL, "partition_table", table_json(t), "findings", findings,
-        "geometry", "cylinders", (int)r->geometry.cylinders, "heads", (int)r->geometry.heads, "sectors", (int)r->geometry.sectors,
-        "reason", r->geometry.reason, "inspection", "libguestfs", r->inspected, "note", text_json(r->inspect_note),
-        "facts", facts_json(f), "report", report ? json_incref(report) : NULL,
-        "profile", "name", r->profile, "reason", r->reason);
+    json_t *all = json_pack("{s:i s:s s:s s:s}", "manifest", 1, "tool", "holdover", "tool_version",
+                            o->tool_version ? o->tool_version : "", "imported", date);
+    for (unsigned n = 0; n < r->disk_count; n++) {
+        json_t *disk = disk_json(n, &r->disks[n], tables[n], image);
+        if (!n)
+            json_object_update_missing(all, disk);
+        json_object_set_new(disk, "number", json_integer(n));
+        json_array_append_new(disks, disk);
+    }
+    json_t *rest = json_pack("{s:o s:o s:{s:b s:o* s:o s:o*} s:{s:s s:s}}", "disks", disks, "pins", pins_json(r),
+        "inspection", "libguestfs", r->inspected, "note", text_json(r->inspect_note), "facts", facts_json(f),
+        "report", report ? json_incref(report) : NULL, "profile", "name", r->profile, "reason", r->reason);
+    json_object_update_missing(all, rest);
+    json_decref(rest);
+    char *text = json_dumps(all, JSON_INDENT(2));
+    json_decref(all);
+    return text;
+}
+
+char *import_json(const char *name, const struct import_result *r, bool dry_run)
+{
+    const struct import_disk *d = &r->disks[0];
+    const struct import_geometry *g = &d->geometry;
+    json_t *manifest = r->manifest ? json_loads(r->manifest, 0, NULL) : NULL, *path = json_string(d->source);
+    json_t *all = json_pack("{s:s s:s s:s s:b s:o s:s s:I s:s s:s s:s s:s s:s s:{s:i s:i s:i} s:b s:s s:o s:O* s:o s:o*}",
+        "name", name, "profile", r->profile, "reason", r->reason, "dry_run", dry_run, "source", path ? path : json_string("?"),
+        "kind", d->kind, "bytes", (json_int_t)d->bytes, "sha256", d->sha256, "os", r->os, "product", r->product, "hostname",
+        r->hostname, "address", r->address, "geometry", "cylinders", (int)g->cylinders, "heads", (int)g->heads, "sectors",
+        (int)g->sectors, "inspected", r->inspected, "note", r->inspect_note, "findings", strings_json(d->findings, d->finding_count),
+        "disks", json_object_get(manifest, "disks"), "pins", pins_json(r), "manifest", manifest);
     char *text = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
     return text;

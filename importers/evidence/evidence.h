@@ -5,8 +5,8 @@
 #include "importers/importer.h"
 #include "importers/disk/partitions.h"
 
-/* The manifest's text, allocated. report: libguestfs's answer, or NULL. image: false on a dry run. */
-char *manifest_make(const struct import_options *, const struct import_result *, const struct partition_table *,
+/* The manifest's text, allocated. tables: a disk each; report: libguestfs's answer, or NULL; image: false on a dry run. */
+char *manifest_make(const struct import_options *, const struct import_result *, const struct partition_table *const *tables,
                     const struct facts *, json_t *report, bool image);
 /* Under a new name, synced, then renamed. */
 bool evidence_write(const char *folder, const char *text, struct error *);

@@ -133,7 +133,7 @@ void import_sweep(void)
 enum { APPLICATIONS_MOST = 3000, ANSWER_MOST = 4 << 20, SILENCE_SECONDS = 6 };
 static const char saw_firmware[] = "libguestfs: firmware", saw_kernel[] = "libguestfs: its Linux starts";
 
-struct child { const char *image, *format, *folder; int out; bool kvm; char tail[64]; };
+struct child { const struct inspect_image *images; unsigned count; const char *folder; int out; bool kvm; char tail[64]; };
 
 static void tell(const struct child *c, const char *line)
 {
@@ -313,8 +313,11 @@ static json_t *child_look(struct child *c)
         guestfs_set_verbose(g, 1);
     }
     tell(c, "libguestfs: starting");
-    if (guestfs_add_drive_opts(g, c->image, GUESTFS_ADD_DRIVE_OPTS_READONLY, 1, GUESTFS_ADD_DRIVE_OPTS_FORMAT, c->format, -1) ||
-        guestfs_launch(g)) {
+    int failed = 0;
+    for (unsigned i = 0; i < c->count && !failed; i++)
+        failed = guestfs_add_drive_opts(g, c->images[i].path, GUESTFS_ADD_DRIVE_OPTS_READONLY, 1, GUESTFS_ADD_DRIVE_OPTS_FORMAT,
+                                        c->images[i].format, -1);
+    if (failed || guestfs_launch(g)) {
         const char *text = guestfs_last_error(g);
         json_object_set_new(answer, "error", json_sprintf("%.*s", text ? (int)strcspn(text, "\n") : 7, text ? text : "unknown"));
         return answer;
@@ -488,13 +491,13 @@ static bool kvm_promising(void)
     return !access("/dev/kvm", R_OK | W_OK) && !getenv("LIBGUESTFS_BACKEND_SETTINGS") && (!backend || !strcmp(backend, "direct"));
 }
 
-bool inspect_guestfs(const char *image, const char *format, unsigned seconds, inspect_waiting *waiting, void *arg,
+bool inspect_guestfs(const struct inspect_image *images, unsigned count, unsigned seconds, inspect_waiting *waiting, void *arg,
                      struct facts *f, json_t **report, char note[IMPORT_TEXT])
 {
-    char folder[80], real[PATH_MAX];
+    char folder[80];
     import_sweep();
     int lock = look_folder(folder, sizeof(folder));
-    struct look l = { .child = { .image = realpath(image, real) ? real : image, .format = format, .folder = folder },
+    struct look l = { .child = { .images = images, .count = count, .folder = folder },
                       .seconds = seconds, .begun = seconds_now(), .waiting = waiting, .arg = arg, .text = calloc(1, ANSWER_MOST + 1) };
     *report = NULL;
     *note = 0;
@@ -527,10 +530,10 @@ bool inspect_guestfs(const char *image, const char *format, unsigned seconds, in
 
 #else
 
-bool inspect_guestfs(const char *image, const char *format, unsigned seconds, inspect_waiting *waiting, void *arg,
+bool inspect_guestfs(const struct inspect_image *images, unsigned count, unsigned seconds, inspect_waiting *waiting, void *arg,
                      struct facts *f, json_t **report, char note[IMPORT_TEXT])
 {
-    (void)image, (void)format, (void)seconds, (void)waiting, (void)arg, (void)f;
+    (void)images, (void)count, (void)seconds, (void)waiting, (void)arg, (void)f;
     *report = NULL;
     snprintf(note, IMPORT_TEXT, "this build has no libguestfs; only what our own readers know was looked at");
     return false;

@@ -8,9 +8,10 @@
 void inspect_light(struct block *disk, const struct partition_table *, struct facts *);
 /* Is told about four times a second what libguestfs is doing, since when, and the limit; true ends the look at once. */
 typedef bool inspect_waiting(void *arg, const char *doing, double seconds, double limit);
-/* Has libguestfs look at an image file for at most `seconds`. False: it could not; note says why. *report is its answer for
+struct inspect_image { const char *path, *format; };     /* "raw" or "qcow2" */
+/* Has libguestfs look at the image files of one machine for at most `seconds`. False: it could not; note says why. *report is its answer for
  * the manifest (may be NULL). */
-bool inspect_guestfs(const char *image, const char *format, unsigned seconds, inspect_waiting *, void *arg,
+bool inspect_guestfs(const struct inspect_image *, unsigned count, unsigned seconds, inspect_waiting *, void *arg,
                      struct facts *, json_t **report, char note[IMPORT_TEXT]);
 
 #endif

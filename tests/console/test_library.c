@@ -122,14 +122,14 @@ Test(library, life)
     cr_assert(guest_find(&g, "wages", &err));
     cr_assert(guest_bytes(&g) > 0);
 
-    cr_assert(guest_lock(&g, &err) && guest_layer(&g, &err), "%s", err.text);
+    cr_assert(guest_lock(&g, &err) && guest_layers(&g, &err), "%s", err.text);
     cr_assert(!access(guest_path(&g, "layers/current.qcow2", path), R_OK));
     struct block *b = block_open_qcow2(path, 0, &err);
     cr_assert(b, "%s", err.text);
     cr_assert_eq(b->size, 1 << 20);
     cr_assert_eq(block_write(b, 0, "hello", 5), 0);
     block_close(b);
-    cr_assert(guest_layer(&g, &err), "an existing layer stays");
+    cr_assert(guest_layers(&g, &err), "an existing layer stays");
     cr_assert(guest_remove(&g, &err), "%s", err.text);
     guest_unlock(&g);
     cr_assert(!guest_find(&g, "wages", &err));

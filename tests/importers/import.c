@@ -21,7 +21,10 @@ static const char *rules = "legacy-profiles/import.rules";
 
 static struct import_options options_for(const char *source, const char *folder)
 {
-    return (struct import_options){ .source = source, .folder = folder, .rules = rules, .tool_version = "test", .no_inspect = true };
+    static const char *sources[IMPORT_DISKS];
+
+    sources[0] = source;
+    return (struct import_options){ .sources = sources, .source_count = 1, .folder = folder, .rules = rules, .tool_version = "test", .no_inspect = true };
 }
 
 static char *guest_folder(const char *folder, const char *name)
@@ -92,9 +95,9 @@ Test(import, lengths)
         struct import_options o = options_for(source, guest);
         cr_assert(import_run(&o, &r, &err), "%s", err.text);
         sha256_of(bytes, lengths[i], hex);
-        cr_assert_str_eq(r.sha256, hex);
-        cr_assert_eq(r.bytes, lengths[i]);
-        cr_assert_eq(r.sectors, (lengths[i] + 511) / 512);
+        cr_assert_str_eq(r.disks[0].sha256, hex);
+        cr_assert_eq(r.disks[0].bytes, lengths[i]);
+        cr_assert_eq(r.disks[0].sectors, (lengths[i] + 511) / 512);
         cr_assert(strstr(r.manifest, hex) && *r.profile && *r.reason);
         import_result_free(&r);
         check_image(guest, source);
@@ -124,12 +127,38 @@ Test(import, standard_input)
     dup2(ends[0], 0);
     struct import_options o = options_for("-", guest);
     cr_assert(import_run(&o, &r, &err), "%s", err.text);
-    cr_assert_str_eq(r.kind, "stream");
-    cr_assert_eq(r.bytes, 2500000);
+    cr_assert_str_eq(r.disks[0].kind, "stream");
+    cr_assert_eq(r.disks[0].bytes, 2500000);
     check_image(guest, source);
     import_result_free(&r);
     o.dry_run = true;
     cr_assert(!import_run(&o, &r, &err));
+    free(bytes);
+}
+
+/* The disks of one machine: an image each, all or none. */
+Test(import, several_disks)
+{
+    char *folder = test_folder(), *guest = guest_folder(folder, "g");
+    const char *sources[] = { test_path(folder, "a.raw"), test_path(folder, "b.raw"), test_path(folder, "none") };
+    uint8_t *bytes = noise(1000000, 8);
+    struct import_result r;
+    struct error err = { 0 };
+    bytes[0] = 1;
+    test_write(sources[0], bytes, 1000000);
+    test_write(sources[1], bytes, 300000);
+    struct import_options o = options_for(NULL, guest);
+    o.sources = sources;
+    o.source_count = 3;
+    cr_assert(!import_run(&o, &r, &err) && strstr(err.text, "none"), "%s", err.text);
+    cr_assert_eq(test_run("test -z \"$(ls -A '%s')\"", guest), 0);
+    o.source_count = 2;
+    cr_assert(import_run(&o, &r, &err), "%s", err.text);
+    cr_assert(r.disk_count == 2 && r.disks[0].bytes == 1000000 && r.disks[1].bytes == 300000);
+    cr_assert(strstr(r.manifest, r.disks[0].sha256) && strstr(r.manifest, r.disks[1].sha256) && strstr(r.manifest, "disk1.qcow2"));
+    import_result_free(&r);
+    check_image(guest, sources[0]);
+    cr_assert_eq(test_run("test -e '%s/disk1.qcow2'", guest), 0);
     free(bytes);
 }
 
@@ -234,7 +263,7 @@ Test(import, refusals)
     cr_assert(!import_run(&o, &r, &err) && strstr(err.text, "none"));
     test_write(none, "", 0);
     cr_assert(!import_run(&o, &r, &err) && strstr(err.text, "empty"));
-    o.source = folder;
+    o = options_for(folder, guest);
     cr_assert(!import_run(&o, &r, &err) && strstr(err.text, "folder"), "%s", err.text);
 }
 
@@ -250,7 +279,7 @@ Test(import, qcow2_source)
     cr_assert_eq(test_run("qemu-img convert -O qcow2 '%s' '%s'", raw, source), 0);
     struct import_options o = options_for(source, guest);
     cr_assert(import_run(&o, &r, &err), "%s", err.text);
-    cr_assert_str_eq(r.kind, "qcow2 image");
+    cr_assert_str_eq(r.disks[0].kind, "qcow2 image");
     import_result_free(&r);
     check_image(guest, raw);
     free(bytes);
@@ -347,7 +376,7 @@ Test(import, tables_of_noise, .timeout = 120)
         struct import_options o = options_for(source, guest);
         o.dry_run = round % 16;
         cr_assert(import_run(&o, &r, &err), "round %u: %s", round, err.text);
-        cr_assert(r.finding_count && *r.profile);
+        cr_assert(r.disks[0].finding_count && *r.profile);
         import_result_free(&r);
         if (!o.dry_run) {
             check_image(guest, source);
@@ -376,8 +405,8 @@ Test(import, holes)
     struct import_options o = options_for(source, guest);
     cr_assert(import_run(&o, &r, &err), "%s", err.text);
     sha256_of(bytes, (9 << 20) - 5, hex);
-    cr_assert_str_eq(r.sha256, hex);
-    cr_assert_eq(r.stored_clusters, 3);
+    cr_assert_str_eq(r.disks[0].sha256, hex);
+    cr_assert_eq(r.disks[0].stored_clusters, 3);
     import_result_free(&r);
     check_image(guest, source);
     free(bytes);
@@ -411,10 +440,10 @@ Test(import, dos_disk)
     cr_assert_str_eq(r.product, "FreeDOS");
     cr_assert(strstr(r.reason, "fat16"), "%s", r.reason);
     cr_assert(strstr(r.manifest, "OLDDISK") && strstr(r.manifest, "\\\\KERNEL.SYS"), "%s", r.manifest);
-    cr_assert(r.geometry.cylinders == 64 && r.geometry.heads == 16 && r.geometry.sectors == 63, "%u/%u/%u: %s",
-              r.geometry.cylinders, r.geometry.heads, r.geometry.sectors, r.geometry.reason);
-    cr_assert_eq(r.finding_count, 0, "%s", r.findings[0]);
-    cr_assert_lt(r.stored_clusters, 40);
+    cr_assert(r.disks[0].geometry.cylinders == 64 && r.disks[0].geometry.heads == 16 && r.disks[0].geometry.sectors == 63, "%u/%u/%u: %s",
+              r.disks[0].geometry.cylinders, r.disks[0].geometry.heads, r.disks[0].geometry.sectors, r.disks[0].geometry.reason);
+    cr_assert_eq(r.disks[0].finding_count, 0, "%s", r.disks[0].findings[0]);
+    cr_assert_lt(r.disks[0].stored_clusters, 40);
     import_result_free(&r);
     check_image(guest, disk);
     o.dry_run = true;
@@ -564,7 +593,7 @@ Test(import, damaged_table_is_no_failure)
     cr_assert(import_run(&o, &r, &err), "%s", err.text);
     cr_assert_str_eq(r.profile, "generic");
     cr_assert(strstr(r.inspect_note, "damaged"), "%s", r.inspect_note);
-    cr_assert(r.finding_count && strstr(r.findings[0], "never end"), "%s", r.findings[0]);
+    cr_assert(r.disks[0].finding_count && strstr(r.disks[0].findings[0], "never end"), "%s", r.disks[0].findings[0]);
     import_result_free(&r);
     check_image(guest, source);
     free(bytes);
