@@ -274,7 +274,7 @@ static bool disk_import(struct import *i, const char *name, struct error *err)
 {
     i->disk = &i->disks[i->r->disk_count];
     i->found = &i->r->disks[i->r->disk_count];
-    if (!source_open(&i->source, name, i->o->cancel, err))
+    if (!source_open(&i->source, name, &(struct source_options){ 0 }, i->o->cancel, err))
         return false;
     text_copy(i->found->source, sizeof(i->found->source), i->source.block ? name : i->source.name);
     text_copy(i->found->kind, sizeof(i->found->kind), i->source.kind);
@@ -337,7 +337,6 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
         return error_set(err, ENOMEM, "no memory for an import");
     i->o = o;
     i->r = r;
-    i->source.fd = -1;
     bool begun = options_check(i, err), ok = begun && import_steps(i, err);
     show(i, IMPORT_DONE);
     qcow2_writer_free(i->writer);

@@ -1,11 +1,11 @@
 /* Sources. Formats are told apart by what the file holds, never by its name: an E01 file read as a raw disk would import and
  * be worthless. References: [FORMATS]. */
 #include "importers/sources/source.h"
+#include "importers/sources/feed.h"
 #include "base/bits.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,10 +19,6 @@ static const struct magic magics[] = {
     { 0, "# Disk DescriptorFile", 21, "a VMDK descriptor", CONVERT }, { 64, "\x7f\x10\xda\xbe", 4, "a VDI image", CONVERT },
     { 0, "WithoutFreeSpace", 16, "a Parallels image", CONVERT }, { 0, "AFF", 3, "an AFF image", "export it as a raw image first" },
     { 32769, "CD001", 5, "a CD-ROM image (ISO 9660)", "start a machine with it by `holdover boot --cdrom`" },
-    { 0, "\x1f\x8b", 2, "compressed with gzip", "pipe it in: `zcat FILE | holdover import -`" },
-    { 0, "BZh", 3, "compressed with bzip2", "pipe it in: `bzcat FILE | holdover import -`" },
-    { 0, "\xfd" "7zXZ", 5, "compressed with xz", "pipe it in: `xzcat FILE | holdover import -`" },
-    { 0, "\x28\xb5\x2f\xfd", 4, "compressed with zstd", "pipe it in: `zstdcat FILE | holdover import -`" },
     { 0, "PK\x03\x04", 4, "a zip archive", "unpack it first" }, { 0, "7z\xbc\xaf\x27\x1c", 6, "a 7z archive", "unpack it first" },
 };
 
@@ -45,39 +41,25 @@ static bool tail_known(const struct source *s, struct error *err)
     return true;
 }
 
-/* Fills `to` from a stream, unless its end comes first. It waits in steps: a wish to stop that comes at any moment is seen. */
-static bool stream_fill(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel,
-                        struct error *err)
+static bool feed_found(struct source *s, struct feed *f, struct error *err)
 {
-    while (*got < length) {
-        struct pollfd p = { .fd = s->fd, .events = POLLIN };
-        if (cancel && *cancel)
-            return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", s->name);
-        if (poll(&p, 1, 250) <= 0)
-            continue;
-        ssize_t n = read(s->fd, to + *got, length - *got);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n < 0)
-            return error_set(err, errno, "cannot read %s at byte %llu: %s", s->name, (unsigned long long)(s->position + *got),
-                             strerror(errno));
-        if (!n)
-            break;
-        *got += (size_t)n;
-    }
-    return true;
-}
-
-static bool stream_head(struct source *s, const volatile sig_atomic_t *cancel, struct error *err)
-{
-    if (!stream_fill(s, s->head, SOURCE_HEAD, &s->head_length, cancel, err))
+    const char *packed;
+    s->feed = f;
+    if (!f || !feed_read(f, s->head, SOURCE_HEAD, &s->head_length, err))
         return false;
+    if ((packed = unpack_find(s->head, s->head_length))) {
+        s->details = json_pack("{s:s}", "compression", packed);
+        s->size = 0;
+        s->feed = feed_unpacked(f, s->head, s->head_length, err);
+        if (!s->feed || !feed_read(s->feed, s->head, SOURCE_HEAD, &s->head_length, err))
+            return false;
+    }
     if (s->head_length >= 4 && !memcmp(s->head, "QFI\xfb", 4))
         return error_set(err, ENOTSUP, "%s is a qcow2 image, which cannot be read as a stream; give its file name", s->name);
     return s->head_length ? head_known(s, err) : error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
 }
 
-static bool file_open(struct source *s, bool device, struct error *err)
+static bool file_open(struct source *s, bool device, const volatile sig_atomic_t *cancel, struct error *err)
 {
     struct block *b = s->block = block_open_auto(s->name, BLOCK_RDONLY, err);
     if (!b)
@@ -93,25 +75,50 @@ static bool file_open(struct source *s, bool device, struct error *err)
     int error = block_read(b, 0, s->head, s->head_length);
     if (error)
         return error_set(err, -error, "cannot read the start of %s: %s", s->name, strerror(-error));
+    s->format = qcow2 ? "qcow2" : "raw";
+    if (!qcow2 && unpack_find(s->head, s->head_length)) {
+        s->block = NULL;
+        return feed_found(s, feed_block(b, s->name, cancel, err), err);
+    }
     return qcow2 || (head_known(s, err) && tail_known(s, err));
 }
 
-bool source_open(struct source *s, const char *name, const volatile sig_atomic_t *cancel, struct error *err)
+bool source_open(struct source *s, const char *name, const struct source_options *o, const volatile sig_atomic_t *cancel, struct error *err)
 {
     struct stat st;
-    *s = (struct source){ .name = name, .kind = "stream", .fd = -1 };
+    int fd;
+    *s = (struct source){ .name = name, .kind = "stream", .format = "raw" };
+    (void)o;
+    if (!strncmp(name, "ssh://", 6)) {
+        s->kind = "remote disk";
+        return feed_found(s, feed_ssh(name, cancel, &s->size, err), err);
+    }
     if (!strcmp(name, "-")) {
         s->name = "standard input";
-        s->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-        return s->fd >= 0 ? stream_head(s, cancel, err) : error_set(err, errno, "standard input is closed");
+        fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+        return fd >= 0 ? feed_found(s, feed_descriptor(fd, s->name, cancel, err), err) : error_set(err, errno, "standard input is closed");
     }
     if (stat(name, &st))
         return error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
-    if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
-        s->fd = open(name, O_RDONLY | O_CLOEXEC);
-        return s->fd >= 0 ? stream_head(s, cancel, err) : error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
-    }
-    return file_open(s, S_ISBLK(st.st_mode), err);
+    if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+        return file_open(s, S_ISBLK(st.st_mode), cancel, err);
+    fd = open(name, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? feed_found(s, feed_descriptor(fd, name, cancel, err), err)
+                   : error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
+}
+
+bool source_list(struct source_list *l, const char *name, struct error *err)
+{
+    *l = (struct source_list){ .names = calloc(1, sizeof(char *)), .count = 1 };
+    return (l->names && (l->names[0] = strdup(name))) || error_set(err, ENOMEM, "no memory for a list of sources");
+}
+
+void source_list_free(struct source_list *l)
+{
+    for (size_t i = 0; l->names && i < l->count; i++)
+        free(l->names[i]);
+    free(l->names);
+    *l = (struct source_list){ 0 };
 }
 
 /* The first sector that cannot be read, for the sentence. */
@@ -153,10 +160,11 @@ bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, cons
     memcpy(to, s->head + (head ? s->position : 0), head);       /* read already, to know what it is */
     *got = head;
     if (!s->block) {
-        bool ok = stream_fill(s, to, length, got, cancel, err);
-        s->position += *got;
+        bool ok = feed_read(s->feed, to + head, length - head, &rest, err);
+        s->position += *got += rest;
         return ok;
     }
+    (void)cancel;
     *got = (size_t)MIN(length, s->size - s->position);
     rest = *got - head;
     int error = block_fill(s->block, s->position + head, to + head, rest);
@@ -170,8 +178,9 @@ bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, cons
 void source_close(struct source *s)
 {
     block_close(s->block);
-    if (s->fd >= 0)
-        close(s->fd);
+    feed_close(s->feed);
+    json_decref(s->details);
     s->block = NULL;
-    s->fd = -1;
+    s->feed = NULL;
+    s->details = NULL;
 }

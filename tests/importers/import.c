@@ -243,7 +243,7 @@ Test(import, refusals)
     static const struct { const char *name, *bytes; size_t at, length; const char *words; } cases[] = {
         { "a.dd", "EVF\x09\x0d\x0a\xff\x00", 0, 8, "EnCase" }, { "b.raw", "conectix", 0, 8, "VHD" },
         { "c.raw", "conectix", 99488, 8, "VHD" }, { "d.raw", "vhdxfile", 0, 8, "VHDX" }, { "e.raw", "KDMV", 0, 4, "VMDK" },
-        { "f.raw", "CD001", 32769, 5, "CD-ROM" }, { "g.raw", "\x1f\x8b", 0, 2, "zcat" }, { "h.raw", "\x7f\x10\xda\xbe", 64, 4, "VDI" },
+        { "f.raw", "CD001", 32769, 5, "CD-ROM" }, { "g.raw", "\x1f\x8b\x08\xff", 0, 4, "corrupt" }, { "h.raw", "\x7f\x10\xda\xbe", 64, 4, "VDI" },
     };
     char *folder = test_folder(), *guest = guest_folder(folder, "g");
     struct import_result r;
