@@ -25,13 +25,9 @@ LDFLAGS += $(if $(SAN),-fsanitize=$(SAN))
 
 # Libraries: the needed ones stop the build with a sentence, the optional ones turn a feature off with one.
 pkg      = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
-NEEDED   = zlib libpng sdl2 jansson libcrypto libiso9660 libcdio inih liblzma libzstd
+NEEDED   = zlib libpng sdl2 jansson libcrypto libiso9660 libcdio inih liblzma libzstd libdeflate
 CPPFLAGS += $(shell pkg-config --cflags $(NEEDED) 2>/dev/null)
 LIBS     = $(shell pkg-config --libs $(NEEDED) 2>/dev/null) -lbz2 -lpthread -lm
-ifeq ($(call pkg,libdeflate),yes)
-LIBS    += $(shell pkg-config --libs libdeflate)
-CPPFLAGS += -DHAVE_LIBDEFLATE
-endif
 ifeq ($(call pkg,slirp),yes)
 LIBS    += $(shell pkg-config --libs slirp)
 CPPFLAGS += -DHAVE_SLIRP

@@ -76,7 +76,10 @@ static bool import_into(struct guest *g, struct import_options *options, struct 
         guest_unlock(g);
         return true;
     }
-    library_discard(g);
+    if (r->kept)
+        guest_unlock(g);
+    else
+        library_discard(g);
     return false;
 }
 
@@ -136,5 +139,5 @@ const struct command command_import = {
     .options = table, .size = sizeof(struct own_options), .least = 1, .most = IMPORT_DISKS, .run = import,
     .details = "SOURCE is a disk image, a block device, or - for standard input. It is read once and never written.\n"
                "Several are the disks of one machine, in their order.\n"
-               "An interrupted import leaves nothing behind.",
+               "An interrupted import of a file or device is continued by the same command; 'holdover remove' forgets it.",
 };

@@ -21,7 +21,7 @@ static int remove_guest(struct invocation *in)
     struct error err;
     int code = EXIT_FINE;
 
-    if (!guest_find(&g, in->arguments.items[0], &err) || !guest_lock(&g, &err))
+    if ((!guest_find(&g, in->arguments.items[0], &err) && !guest_half(&g, in->arguments.items[0])) || !guest_lock(&g, &err))
         return fail(EXIT_FAILED, &err);
     if (!agreed(&g))
         printf("%s stays\n", g.name);
@@ -34,5 +34,6 @@ static int remove_guest(struct invocation *in)
 const struct command command_remove = {
     .name = "remove", .usage = "NAME", .summary = "delete a guest with its disk",
     .least = 1, .most = 1, .run = remove_guest,
-    .details = "On a terminal it asks first. A running guest is not removed.",
+    .details = "On a terminal it asks first. A running guest is not removed.\n"
+               "NAME may also be that of an interrupted import, which is then forgotten.",
 };

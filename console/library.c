@@ -177,6 +177,17 @@ bool guest_find(struct guest *g, const char *name, struct error *err)
     return true;
 }
 
+bool guest_half(struct guest *g, const char *name)
+{
+    char path[PATH_MAX];
+    struct error ignored;
+
+    *g = (struct guest){ .lock = -1 };
+    snprintf(g->name, sizeof(g->name), "%s", name);
+    return library_name_valid(name, &ignored) && folder_of(g, ".import-", name, false, &ignored) &&
+           !access(guest_path(g, "evidence/disk0.resume", path), F_OK);
+}
+
 bool guest_lock(struct guest *g, struct error *err)
 {
     char path[PATH_MAX], text[32];
@@ -312,7 +323,7 @@ static void sync_store(void)
         sync_folder(store);
 }
 
-/* An import under way holds its folder's lock. */
+/* An import under way holds its folder's lock; one that can be continued stays. */
 void library_sweep(void)
 {
     enum { UNLOCKED_SECONDS = 60 };
@@ -330,6 +341,8 @@ void library_sweep(void)
         char path[PATH_MAX];
         if ((!removed && !import) || !folder_of(&g, "", e->d_name, false, &err))
             continue;
+        if (import && !access(guest_path(&g, "evidence/disk0.resume", path), F_OK))
+            continue;
         if (import && access(guest_path(&g, "lock", path), F_OK) &&
             (stat(g.folder, &st) || time(NULL) - st.st_mtime < UNLOCKED_SECONDS))
             continue;                           /* just being made */
@@ -343,7 +356,7 @@ void library_sweep(void)
 bool library_begin(struct guest *g, const char *name, struct error *err)
 {
     static const char *const folders[] = { "layers", "state", "evidence" };
-    char hidden[GUEST_NAME_MAX + 32], path[PATH_MAX];
+    char path[PATH_MAX];
     struct guest there;
 
     *g = (struct guest){ .lock = -1 };
@@ -351,20 +364,15 @@ bool library_begin(struct guest *g, const char *name, struct error *err)
         return false;
     if (guest_find(&there, name, err))
         return error_set(err, EEXIST, "there is already a guest '%s': choose another --name, or remove it", name);
-    snprintf(hidden, sizeof(hidden), "%s-%d", name, (int)getpid());
-    if (!folder_of(g, ".import-", hidden, true, err))
+    if (!folder_of(g, ".import-", name, true, err))
         return false;
     snprintf(g->name, sizeof(g->name), "%s", name);
     library_sweep();
-    if (mkdir(g->folder, 0777))
+    if (mkdir(g->folder, 0777) && errno != EEXIST)
         return error_set(err, errno, "cannot make %s: %s", g->folder, strerror(errno));
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
         mkdir(guest_path(g, folders[i], path), 0777);
-    if (!guest_lock(g, err)) {
-        remove_tree(g->folder);
-        return false;
-    }
-    return true;
+    return guest_lock(g, err);                  /* not: another import of that name is under way */
 }
 
 /* RENAME_NOREPLACE where the file system knows it; a folder with files in it is never replaced by rename anyway. */

@@ -31,6 +31,7 @@ void library_list_free(char **);
 
 /* Finds a guest; not locked. */
 bool guest_find(struct guest *, const char *name, struct error *);
+bool guest_half(struct guest *, const char *name);      /* finds an interrupted import that can be continued */
 /* Takes the guest for this process: a sentence with the pid of the one that has it when that fails. */
 bool guest_lock(struct guest *, struct error *);
 pid_t guest_running(const struct guest *);      /* the pid that has the lock; 0: none */
@@ -46,7 +47,7 @@ uint64_t guest_bytes(const struct guest *);
 /* Deletes what imports and removals that were killed left. */
 void library_sweep(void);
 
-/* A hidden, locked folder in the store for an import, with its subfolders; ended by library_commit (the lock stays: unlock it)
+/* A hidden, locked folder in the store for an import, with its subfolders, or the one of an interrupted import of that name; ended by library_commit (the lock stays: unlock it)
  * or library_discard. */
 bool library_begin(struct guest *, const char *name, struct error *);
 bool library_commit(struct guest *, struct error *);

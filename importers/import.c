@@ -1,39 +1,25 @@
-/* The import, step by step: read once while hashing and compressing; look at the table, the volumes, the system; choose the
- * profile; write the evidence; give the images their names. Until the last step an image is diskN.qcow2.part, and whatever goes
- * wrong takes everything away that was made. */
-#include "importers/importer.h"
-#include "importers/evidence/digest.h"
+/* The import, step by step: read each disk once while hashing and compressing (capture.c); look at the table, the volumes, the
+ * system; choose the profile; write the evidence; give the images their names. Until the last step an image is diskN.qcow2.part,
+ * and what goes wrong takes everything away that was made, unless it can be continued. */
+#include "importers/import.h"
 #include "importers/evidence/evidence.h"
-#include "importers/systems/inspect.h"
 #include "importers/pins/rules.h"
-#include "importers/sources/source.h"
+#include "importers/systems/inspect.h"
 #include "base/bits.h"
-#include "block/qcow2_writer.h"
 #include "profile/profile.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 16 * QCOW2_WRITER_CLUSTER, LEVEL = 4, THREADS_MOST = 8, INSPECT_SECONDS = 180 };
+enum { INSPECT_SECONDS = 180 };
 
-struct disk { char part[PATH_MAX], final[PATH_MAX]; struct partition_table table; };
-struct import {
-    const struct import_options *o; struct import_result *r;
-    struct source source; struct qcow2_writer *writer;
-    struct disk disks[IMPORT_DISKS]; struct disk *disk; struct import_disk *found;     /* disk, found: of the one being read */
-    struct facts facts; json_t *report;
-    struct import_progress progress; double begun, shown;
-};
-
-static double seconds_now(void)
+double seconds_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -45,7 +31,15 @@ static bool cancelled(const struct import *i)
     return i->o->cancel && *i->o->cancel;
 }
 
-static void show(struct import *i, enum import_stage stage)
+const char *disk_file(const struct import *i, const struct disk *d, const char *fmt, char path[PATH_MAX])
+{
+    int n = snprintf(path, PATH_MAX, "%s/", i->folder);
+    if (n > 0 && n < PATH_MAX)
+        snprintf(path + n, PATH_MAX - (size_t)n, fmt, d->number);
+    return path;
+}
+
+void import_show(struct import *i, enum import_stage stage)
 {
     struct import_progress *p = &i->progress;
     double now = seconds_now(), taken = now - i->begun;
@@ -54,84 +48,10 @@ static void show(struct import *i, enum import_stage stage)
         return;
     i->shown = now;
     p->stage = stage;
-    p->done = i->source.position;
-    p->total = i->source.size;
-    if (i->writer)
-        p->stored = qcow2_writer_stored(i->writer);
     if (stage == IMPORT_READING)
-        p->rate = taken > 0 ? (double)p->done / taken : 0;
+        p->rate = taken > 0 ? (double)(p->done - i->begun_at) / taken : 0;
     p->eta = p->total && p->rate > 0 ? (double)(p->total - p->done) / p->rate : -1;
     i->o->progress(i->o->ui, p);
-}
-
-static bool read_all(struct import *i, struct error *err)
-{
-    struct digest digest;
-    uint8_t *bytes = malloc(CHUNK);
-    size_t got = CHUNK;
-    if (!bytes || !digest_begin(&digest, err)) {
-        free(bytes);
-        return bytes ? false : error_set(err, ENOMEM, "no memory to read %s", i->source.name);
-    }
-    bool ok = true;
-    i->begun = seconds_now();
-    while (ok && got == CHUNK) {
-        ok = cancelled(i) ? error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", i->source.name)
-                          : source_read(&i->source, bytes, CHUNK, &got, i->o->cancel, err);
-        if (ok)
-            digest_add(&digest, bytes, got);
-        for (size_t at = 0; ok && i->writer && at < got; at += QCOW2_WRITER_CLUSTER)
-            ok = qcow2_writer_put(i->writer, bytes + at, MIN(QCOW2_WRITER_CLUSTER, got - at), err);
-        show(i, IMPORT_READING);
-    }
-    i->found->bytes = i->source.position;
-    i->found->sectors = (i->source.position + SECTOR - 1) / SECTOR;
-    digest_end(&digest, i->found->sha256);
-    free(bytes);
-    return ok;
-}
-
-static bool file_digest(struct import *i, const char *path, char hex[65], struct error *err)
-{
-    struct digest digest;
-    uint8_t *bytes = malloc(CHUNK);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = -1;
-    if (bytes && fd >= 0 && digest_begin(&digest, err)) {
-        while ((n = read(fd, bytes, CHUNK)) > 0 && !cancelled(i)) {
-            digest_add(&digest, bytes, (size_t)n);
-            show(i, IMPORT_FINISHING);
-        }
-        digest_end(&digest, hex);
-    }
-    if (fd >= 0)
-        close(fd);
-    free(bytes);
-    if (n > 0)
-        return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", i->source.name);
-    return n ? error_set(err, errno, "cannot read %s again: %s", path, strerror(errno)) : true;
-}
-
-static bool image_make(struct import *i, struct error *err)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = i->o->threads ? i->o->threads : (unsigned)MAX(1, MIN(cpus, THREADS_MOST));
-    struct qcow2_written written;
-    unlink(i->disk->part);                      /* of an import that was killed */
-    i->writer = qcow2_writer_open(i->disk->part, i->o->level ? i->o->level : LEVEL, threads, err);
-    if (!i->writer || !read_all(i, err))
-        return false;
-    show(i, IMPORT_FINISHING);
-    if (!qcow2_writer_finish(i->writer, i->found->bytes, &written, err))
-        return false;
-    qcow2_writer_free(i->writer);               /* its threads too: libguestfs is started by a fork */
-    i->writer = NULL;
-    i->progress.stored = written.bytes;
-    i->found->stored_clusters = written.stored;
-    i->found->image_bytes = written.bytes;
-    if (chmod(i->disk->part, 0444))
-        return error_set(err, errno, "cannot protect %s: %s", i->disk->part, strerror(errno));
-    return file_digest(i, i->disk->part, i->found->image_sha256, err);
 }
 
 static bool waiting(void *arg, const char *doing, double seconds, double limit)
@@ -140,7 +60,7 @@ static bool waiting(void *arg, const char *doing, double seconds, double limit)
     i->progress.doing = doing;
     i->progress.waited = seconds;
     i->progress.limit = limit;
-    show(i, IMPORT_INSPECTING);
+    import_show(i, IMPORT_INSPECTING);
     i->progress.doing = NULL;
     return cancelled(i);
 }
@@ -153,11 +73,12 @@ static void look_deeper(struct import *i)
     struct inspect_image images[IMPORT_DISKS];
     char real[IMPORT_DISKS][PATH_MAX];
     for (unsigned n = 0; n < r->disk_count; n++) {
-        const char *path = i->o->dry_run ? i->o->sources[n] : i->disks[n].part;
+        char part[PATH_MAX];
+        bool image = i->disks[n].image;
+        const char *path = image ? disk_file(i, &i->disks[n], "disk%u.qcow2.part", part) : r->disks[n].source;
         damaged = damaged || i->disks[n].table.damaged;
         any = any || i->disks[n].table.kind != TABLE_NONE;
-        images[n] = (struct inspect_image){ realpath(path, real[n]) ? real[n] : path,
-                                            i->o->dry_run && strcmp(r->disks[n].kind, "qcow2 image") ? "raw" : "qcow2" };
+        images[n] = (struct inspect_image){ realpath(path, real[n]) ? real[n] : path, image ? "qcow2" : r->disks[n].format };
     }
     if (i->o->no_inspect)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not asked");
@@ -235,98 +156,142 @@ static void pins_find(struct import_result *r)
 }
 
 /* What is learnt from a disk's bytes: of its image, or on a dry run of the source itself. */
-static bool look(struct import *i, const char *path, struct error *err)
+static bool look(struct import *i, struct error *err)
 {
     struct partition_table *table = &i->disk->table;
-    struct block *disk = block_open_auto(path, BLOCK_RDONLY, err);
+    struct import_disk *f = i->found;
+    char path[PATH_MAX];
+    struct block *image = i->disk->image ? block_open_qcow2(disk_file(i, i->disk, "disk%u.qcow2.part", path), BLOCK_RDONLY, err) : NULL;
+    struct block *disk = i->disk->image ? image : i->source.block;
     if (!disk)
         return false;
     partitions_read(disk, table);
-    if (i->found->bytes % SECTOR)
+    if (f->bytes % SECTOR)
         partitions_finding(table, "the length of %llu bytes is not a multiple of 512; the guest sees zeros after the end",
-                           (unsigned long long)i->found->bytes);
-    geometry_find(disk, table, &i->found->geometry);
+                           (unsigned long long)f->bytes);
+    if (f->bad_bytes)
+        partitions_finding(table, "%llu bytes in %zu places, the first at byte %llu, could not be read: they are zeros in the image",
+                           (unsigned long long)f->bad_bytes, i->disk->bad.count, (unsigned long long)i->disk->bad.list[0].start);
+    if (f->resumed_at)
+        partitions_finding(table, "an earlier import had come to byte %llu; reading went on there", (unsigned long long)f->resumed_at);
+    geometry_find(disk, table, &f->geometry);
     inspect_light(disk, table, &i->facts);
-    block_close(disk);
-    i->found->finding_count = table->finding_count;
-    memcpy(i->found->findings, table->findings, sizeof(i->found->findings));
+    block_close(image);
+    f->finding_count = table->finding_count;
+    memcpy(f->findings, table->findings, sizeof(f->findings));
     return true;
 }
 
 static bool conclude(struct import *i, struct error *err)
 {
-    const struct partition_table *tables[IMPORT_DISKS];
-    show(i, IMPORT_INSPECTING);
+    import_show(i, IMPORT_INSPECTING);
     look_deeper(i);
-    if (cancelled(i))
-        return error_set(err, EINTR, "the import of %s was interrupted; nothing was kept", i->r->disks[0].source);
+    if (cancelled(i)) {
+        i->r->kept = i->disk->kept;             /* the last one's: the others are no worse */
+        return error_set(err, EINTR, "the import of %s was interrupted", i->r->disks[0].source);
+    }
     if (!choose(i, err))
         return false;
     pins_find(i->r);
-    for (unsigned n = 0; n < i->r->disk_count; n++)
-        tables[n] = &i->disks[n].table;
-    i->r->manifest = manifest_make(i->o, i->r, tables, &i->facts, i->report, !i->o->dry_run);
+    i->r->manifest = manifest_make(i);
     return i->r->manifest ? true : error_set(err, ENOMEM, "no memory for the manifest of %s", i->r->disks[0].source);
+}
+
+/* What cannot be looked at where it lies is looked at as an image: in the guest's folder, or on a dry run in a temporary one. */
+static bool place_find(struct import *i, struct error *err)
+{
+    const struct source *s = &i->source;
+    i->disk->image = !i->o->dry_run || !s->block || !s->block->class || (strcmp(s->format, "raw") && strcmp(s->format, "qcow2")) ||
+                     access(s->name, F_OK);
+    if (!i->o->dry_run || !i->disk->image || *i->temporary)
+        return true;
+    i->temporary_lock = look_folder(i->temporary, sizeof(i->temporary));
+    i->folder = i->temporary;
+    return i->temporary_lock >= 0 || error_set(err, errno, "cannot make a temporary folder: %s", strerror(errno));
 }
 
 /* One disk: read and looked at. */
 static bool disk_import(struct import *i, const char *name, struct error *err)
 {
-    i->disk = &i->disks[i->r->disk_count];
-    i->found = &i->r->disks[i->r->disk_count];
-    if (!source_open(&i->source, name, &(struct source_options){ 0 }, i->o->cancel, err))
+    struct source_options options = { .parents = i->o->parents, .parent_count = i->o->parent_count };
+    unsigned n = i->r->disk_count;
+    char path[PATH_MAX], part[PATH_MAX];
+    if (n == IMPORT_DISKS || (n && i->o->ddrescue_map))
+        return error_set(err, EINVAL, n == IMPORT_DISKS ? "%s is one disk too many: a machine has at most 4" :
+                         "a ddrescue map is of one disk: import %s alone", name);
+    i->disk = &i->disks[n];
+    i->disk->number = n;
+    i->found = &i->r->disks[n];
+    if (!i->o->dry_run && !access(disk_file(i, i->disk, "evidence/disk%u.resume", path), F_OK))     /* killed in its last step */
+        rename(disk_file(i, i->disk, "disk%u.qcow2", path), disk_file(i, i->disk, "disk%u.qcow2.part", part));
+    if (!i->o->dry_run && !access(disk_file(i, i->disk, "disk%u.qcow2", path), F_OK))
+        return error_set(err, EEXIST, "%s exists already; an import is never written over", path);
+    if (!source_open(&i->source, name, &options, i->o->cancel, err) || !place_find(i, err))
         return false;
     text_copy(i->found->source, sizeof(i->found->source), i->source.block ? name : i->source.name);
     text_copy(i->found->kind, sizeof(i->found->kind), i->source.kind);
-    text_copy(i->found->format, sizeof(i->found->format), strcmp(i->source.kind, "qcow2 image") ? "raw" : "qcow2");
-    if (i->o->dry_run && !i->source.block)
-        return error_set(err, EINVAL, "%s can be read only once; a dry run needs a file", i->source.name);
-    if (!(i->o->dry_run ? read_all(i, err) && look(i, name, err) : image_make(i, err) && look(i, i->disk->part, err)))
+    text_copy(i->found->format, sizeof(i->found->format), i->source.format);
+    i->disk->details = json_incref(i->source.details);
+    if (i->o->ddrescue_map && strcmp(i->source.format, "raw"))
+        return error_set(err, EINVAL, "a ddrescue map is of a raw image; %s is %s", name, i->source.format);
+    i->r->disk_count++;
+    if (!capture_disk(i, err) || !look(i, err))
         return false;
     source_close(&i->source);
-    i->r->disk_count++;
     return true;
 }
 
-static bool options_check(struct import *i, struct error *err)
+static bool disks_import(struct import *i, struct error *err)
 {
-    const struct import_options *o = i->o;
-    if (!o->source_count || o->source_count > IMPORT_DISKS)
-        return error_set(err, EINVAL, "a machine has one to %d disks, not %u", IMPORT_DISKS, o->source_count);
-    if (o->ddrescue_map && o->source_count > 1)
-        return error_set(err, EINVAL, "the ddrescue map %s is of one disk; import that disk alone", o->ddrescue_map);
-    if (o->ddrescue_map || o->identity)
-        return error_set(err, ENOTSUP, "%s is not read in this version", o->ddrescue_map ? o->ddrescue_map : o->identity);
-    for (unsigned n = 0; n < o->source_count && !o->dry_run; n++) {
-        struct disk *d = &i->disks[n];
-        snprintf(d->part, sizeof(d->part), "%s/disk%u.qcow2.part", o->folder, n);
-        snprintf(d->final, sizeof(d->final), "%s/disk%u.qcow2", o->folder, n);
-        if (!access(d->final, F_OK))
-            return error_set(err, EEXIST, "%s exists already; an import is never written over", d->final);
+    for (unsigned n = 0; n < i->o->source_count && n < IMPORT_DISKS; n++) {
+        struct source_list *l = &i->lists[i->list_count++];
+        if (!source_list(l, i->o->sources[n], err))
+            return false;
+        for (size_t k = 0; k < l->count; k++)
+            if (!disk_import(i, l->names[k], err))
+                return false;
     }
     return true;
 }
 
 static bool import_steps(struct import *i, struct error *err)
 {
-    for (unsigned n = 0; n < i->o->source_count; n++)
-        if (!disk_import(i, i->o->sources[n], err))
-            return false;
-    if (!conclude(i, err))
+    char part[PATH_MAX], final[PATH_MAX];
+    if (i->o->identity)
+        return error_set(err, ENOTSUP, "%s is not read in this version", i->o->identity);
+    if (!i->o->source_count || i->o->source_count > IMPORT_DISKS)
+        return error_set(err, EINVAL, "a machine has one to %d disks, not %u", IMPORT_DISKS, i->o->source_count);
+    if (!disks_import(i, err) || !conclude(i, err))
         return false;
     if (i->o->dry_run)
         return true;
-    if (!evidence_write(i->o->folder, i->r->manifest, err))
+    if (!evidence_write(i->folder, i->r->manifest, err))
         return false;
     for (unsigned n = i->r->disk_count; n--;)   /* disk0 last: where it is, all are */
-        if (rename(i->disks[n].part, i->disks[n].final))
-            return error_set(err, errno, "cannot give %s its name: %s", i->disks[n].final, strerror(errno));
-    int folder = open(i->o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (rename(disk_file(i, &i->disks[n], "disk%u.qcow2.part", part), disk_file(i, &i->disks[n], "disk%u.qcow2", final)))
+            return error_set(err, errno, "cannot give %s its name: %s", final, strerror(errno));
+    for (unsigned n = 0; n < i->r->disk_count; n++) {
+        unlink(disk_file(i, &i->disks[n], "evidence/disk%u.resume", part));
+        if (!i->disks[n].bad.count && !i->o->ddrescue_map)
+            unlink(disk_file(i, &i->disks[n], "evidence/disk%u.map", part));
+    }
+    int folder = open(i->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0) {
         fsync(folder);
         close(folder);
     }
     return true;
+}
+
+static void take_away(struct import *i)
+{
+    char path[PATH_MAX];
+    for (unsigned n = 0; n < i->r->disk_count; n++) {
+        capture_remove(i, &i->disks[n]);
+        unlink(disk_file(i, &i->disks[n], "disk%u.qcow2", path));
+    }
+    if (i->r->disk_count)
+        evidence_remove(i->folder);
 }
 
 bool import_run(const struct import_options *o, struct import_result *r, struct error *err)
@@ -337,18 +302,22 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
         return error_set(err, ENOMEM, "no memory for an import");
     i->o = o;
     i->r = r;
-    bool begun = options_check(i, err), ok = begun && import_steps(i, err);
-    show(i, IMPORT_DONE);
-    qcow2_writer_free(i->writer);
+    i->folder = o->folder;
+    bool ok = import_steps(i, err);
+    import_show(i, IMPORT_DONE);
     source_close(&i->source);
+    if (!ok && !o->dry_run && !r->kept)
+        take_away(i);
+    if (*i->temporary) {
+        look_folder_remove(i->temporary);
+        close(i->temporary_lock);
+    }
     if (!ok)
         import_result_free(r);
-    if (begun && !ok && !o->dry_run) {
-        for (unsigned n = 0; n < o->source_count; n++) {
-            unlink(i->disks[n].part);
-            unlink(i->disks[n].final);
-        }
-        evidence_remove(o->folder);
+    for (unsigned n = 0; n < IMPORT_DISKS; n++) {
+        ranges_free(&i->disks[n].bad);
+        json_decref(i->disks[n].details);
+        source_list_free(&i->lists[n]);
     }
     facts_free(&i->facts);
     json_decref(i->report);

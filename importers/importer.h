@@ -26,11 +26,12 @@ struct import_options {
     bool dry_run;                               /* read, hash, look and choose; write nothing */
     bool no_inspect;                            /* do not start libguestfs; the light detectors still look */
     unsigned inspect_seconds;                   /* limit for libguestfs; 0: 180 */
-    int level;                                  /* zlib 1..9; 0: 4, within 2 % of the size that 6 gives in two thirds of its time */
+    double checkpoint_seconds;                  /* how often what has been read is made safe; 0: 30 */
+    int level;                                  /* of the compressor, 1..9; 0: a good one */
     unsigned threads;                           /* compressors; 0: one a CPU, at most 8 */
     void (*progress)(void *ui, const struct import_progress *);     /* about four times a second; may be NULL */
     void *ui;
-    const volatile sig_atomic_t *cancel;        /* becomes true: import_run stops, leaves nothing, error code EINTR */
+    const volatile sig_atomic_t *cancel;        /* becomes true: import_run stops, error code EINTR */
 };
 
 enum { IMPORT_TEXT = 256, IMPORT_FINDINGS = 32, IMPORT_DISKS = 4, IMPORT_PINS = 128 };
@@ -42,13 +43,15 @@ struct import_geometry {                        /* zeros: nothing to pin, the fi
 struct import_disk {
     char source[1024], kind[32], format[32];    /* kind: "file", "block device", "stream", "qcow2 image"; format: "raw", "vhd" ... */
     uint64_t bytes, sectors, bad_bytes;         /* of the guest's disk; sectors: rounded up; bad: could not be read */
-    char sha256[65], md5[33];                   /* of those bytes */
+    uint64_t resumed_at;                        /* as far as an earlier import had come */
+    char sha256[65], md5[65];                   /* of those bytes */
     char image_sha256[65]; uint64_t image_bytes, stored_clusters;      /* of diskN.qcow2 */
     struct import_geometry geometry;
     size_t finding_count; char findings[IMPORT_FINDINGS][IMPORT_TEXT];  /* sentences about the table and file systems */
 };
 struct import_pin { char section[16], key[24], value[96], reason[160]; };      /* a line of guest.profile */
 struct import_result {
+    bool kept;                                  /* it failed, but what was read is in the folder: the same import goes on there */
     unsigned disk_count; struct import_disk disks[IMPORT_DISKS];
     unsigned pin_count; struct import_pin pins[IMPORT_PINS];
     char profile[64], reason[IMPORT_TEXT];      /* the profile and the sentence that tells why */
@@ -58,7 +61,7 @@ struct import_result {
     char *manifest;                             /* the manifest's JSON text, also when dry_run */
 };
 
-/* Does the whole import. On failure nothing that it made stays in the folder. */
+/* Does the whole import. On failure nothing that it made stays in the folder, unless r->kept. */
 bool import_run(const struct import_options *, struct import_result *, struct error *);
 void import_result_free(struct import_result *);
 /* What `holdover import --json` prints, allocated. */

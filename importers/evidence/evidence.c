@@ -43,21 +43,36 @@ static json_t *strings_json(const char list[][IMPORT_TEXT], size_t count)
     return all;
 }
 
-static json_t *source_json(const struct import_disk *d)
+static json_t *source_json(const struct import_disk *d, const struct disk *own)
 {
     json_t *path = json_string(d->source);
-    return json_pack("{s:o s:s s:s s:I s:I s:s}", "path", path ? path : json_string("?"), "kind", d->kind, "format", d->format,
-                     "bytes", (json_int_t)d->bytes, "sectors", (json_int_t)d->sectors, "sha256", d->sha256);
+    return json_pack("{s:o s:s s:s s:I s:I s:s s:s s:O* s:o*}", "path", path ? path : json_string("?"), "kind", d->kind, "format",
+                     d->format, "bytes", (json_int_t)d->bytes, "sectors", (json_int_t)d->sectors, "sha256", d->sha256, "md5", d->md5,
+                     "details", own->details, "container_sha256", text_json(own->container_sha256));
+}
+
+/* [[START, LENGTH], ...] in bytes; of very many the map file has the rest. */
+static json_t *ranges_json(const struct ranges *r)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < r->count && i < 1000; i++)
+        json_array_append_new(all, json_pack("[I, I]", (json_int_t)r->list[i].start, (json_int_t)r->list[i].length));
+    return all;
 }
 
 /* What the manifest tells of a disk; the first one's is also at the manifest's top. */
-static json_t *disk_json(unsigned number, const struct import_disk *d, const struct partition_table *t, bool image)
+static json_t *disk_json(const struct import_disk *d, const struct disk *own, bool dry_run)
 {
-    json_t *file = image ? json_pack("{s:o s:s s:I s:s s:I}", "file", json_sprintf("disk%u.qcow2", number), "format", "qcow2", "bytes",
-        (json_int_t)d->image_bytes, "sha256", d->image_sha256, "stored_clusters", (json_int_t)d->stored_clusters) : NULL;
-    return json_pack("{s:o s:o* s:o s:o s:{s:i s:i s:i s:s}}", "source", source_json(d), "image", file, "partition_table",
-        table_json(t), "findings", strings_json(d->findings, d->finding_count), "geometry", "cylinders", (int)d->geometry.cylinders,
-        "heads", (int)d->geometry.heads, "sectors", (int)d->geometry.sectors, "reason", d->geometry.reason);
+    json_t *file = dry_run ? NULL : json_pack("{s:o s:s s:I s:s s:I}", "file", json_sprintf("disk%u.qcow2", own->number), "format",
+        "qcow2", "bytes", (json_int_t)d->image_bytes, "sha256", d->image_sha256, "stored_clusters", (json_int_t)d->stored_clusters);
+    json_t *list = dry_run ? NULL : json_pack("{s:o s:s}", "file", json_sprintf("evidence/disk%u.sha256s", own->number), "sha256",
+        own->list_sha256);
+    return json_pack("{s:o s:o* s:o s:o s:{s:i s:i s:i s:s} s:o* s:I s:o s:o* s:o*}", "source", source_json(d, own), "image", file,
+        "partition_table", table_json(&own->table), "findings", strings_json(d->findings, d->finding_count), "geometry", "cylinders",
+        (int)d->geometry.cylinders, "heads", (int)d->geometry.heads, "sectors", (int)d->geometry.sectors, "reason", d->geometry.reason,
+        "mib_sha256s", list, "bad_bytes", (json_int_t)d->bad_bytes, "bad_ranges", ranges_json(&own->bad), "map",
+        own->bad.count && !dry_run ? json_sprintf("evidence/disk%u.map", own->number) : NULL, "resumed_at",
+        d->resumed_at ? json_integer((json_int_t)d->resumed_at) : NULL);
 }
 
 static json_t *pins_json(const struct import_result *r)
@@ -69,9 +84,10 @@ static json_t *pins_json(const struct import_result *r)
     return all;
 }
 
-char *manifest_make(const struct import_options *o, const struct import_result *r, const struct partition_table *const *tables,
-                    const struct facts *f, json_t *report, bool image)
+char *manifest_make(const struct import *i)
 {
+    const struct import_options *o = i->o;
+    const struct import_result *r = i->r;
     char date[32];
     time_t now = time(NULL);
     struct tm tm;
@@ -80,15 +96,15 @@ char *manifest_make(const struct import_options *o, const struct import_result *
     json_t *all = json_pack("{s:i s:s s:s s:s}", "manifest", 1, "tool", "holdover", "tool_version",
                             o->tool_version ? o->tool_version : "", "imported", date);
     for (unsigned n = 0; n < r->disk_count; n++) {
-        json_t *disk = disk_json(n, &r->disks[n], tables[n], image);
+        json_t *disk = disk_json(&r->disks[n], &i->disks[n], o->dry_run);
         if (!n)
             json_object_update_missing(all, disk);
         json_object_set_new(disk, "number", json_integer(n));
         json_array_append_new(disks, disk);
     }
     json_t *rest = json_pack("{s:o s:o s:{s:b s:o* s:o s:o*} s:{s:s s:s}}", "disks", disks, "pins", pins_json(r),
-        "inspection", "libguestfs", r->inspected, "note", text_json(r->inspect_note), "facts", facts_json(f),
-        "report", report ? json_incref(report) : NULL, "profile", "name", r->profile, "reason", r->reason);
+        "inspection", "libguestfs", r->inspected, "note", text_json(r->inspect_note), "facts", facts_json(&i->facts),
+        "report", json_incref(i->report), "profile", "name", r->profile, "reason", r->reason);
     json_object_update_missing(all, rest);
     json_decref(rest);
     char *text = json_dumps(all, JSON_INDENT(2));

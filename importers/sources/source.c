@@ -72,9 +72,10 @@ static bool file_open(struct source *s, bool device, const volatile sig_atomic_t
     if (!s->size)
         return error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
     s->head_length = (size_t)MIN(s->size, (uint64_t)SOURCE_HEAD);
-    int error = block_read(b, 0, s->head, s->head_length);
-    if (error)
-        return error_set(err, -error, "cannot read the start of %s: %s", s->name, strerror(-error));
+    memset(s->head, 0, sizeof(s->head));
+    if (block_read(b, 0, s->head, s->head_length))      /* bad sectors: what can be read of it */
+        for (size_t at = 0; at < s->head_length; at += 512)
+            block_read(b, at, s->head + at, MIN((size_t)512, s->head_length - at));
     s->format = qcow2 ? "qcow2" : "raw";
     if (!qcow2 && unpack_find(s->head, s->head_length)) {
         s->block = NULL;
@@ -121,58 +122,14 @@ void source_list_free(struct source_list *l)
     *l = (struct source_list){ 0 };
 }
 
-/* The first sector that cannot be read, for the sentence. */
-static uint64_t bad_sector(struct block *b, uint64_t at, size_t length)
+bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, struct error *err)
 {
-    uint8_t sector[512];
-    for (uint64_t end = at + length; at < end; at += sizeof(sector))
-        if (block_read(b, at, sector, (size_t)MIN(sizeof(sector), end - at)))
-            break;
-    return at / sizeof(sector);
-}
-
-/* Reads from the block layer; of stretches that are known to be zeros (holes of a sparse file) only the last byte, which a
- * file that was cut short meanwhile no longer has. */
-static int block_fill(struct block *b, uint64_t at, uint8_t *to, size_t length)
-{
-    for (size_t n; length; at += n, to += n, length -= n) {
-        uint64_t stretch = length;
-        unsigned kind = BLOCK_DATA;
-        int error = 0;
-        if (block_extents(b, at, &stretch, &kind) || !stretch)
-            kind = BLOCK_DATA, stretch = length;
-        n = (size_t)MIN(stretch, (uint64_t)length);
-        if (kind == BLOCK_DATA) {
-            error = block_read(b, at, to, n);
-        } else {
-            memset(to, 0, n);
-            error = block_read(b, at + n - 1, to + n - 1, 1);
-        }
-        if (error)
-            return error;
-    }
-    return 0;
-}
-
-bool source_read(struct source *s, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel, struct error *err)
-{
-    size_t head = s->position < s->head_length ? MIN(length, s->head_length - (size_t)s->position) : 0, rest;
+    size_t head = s->position < s->head_length ? MIN(length, s->head_length - (size_t)s->position) : 0, rest = 0;
     memcpy(to, s->head + (head ? s->position : 0), head);       /* read already, to know what it is */
-    *got = head;
-    if (!s->block) {
-        bool ok = feed_read(s->feed, to + head, length - head, &rest, err);
-        s->position += *got += rest;
-        return ok;
-    }
-    (void)cancel;
-    *got = (size_t)MIN(length, s->size - s->position);
-    rest = *got - head;
-    int error = block_fill(s->block, s->position + head, to + head, rest);
-    if (error)
-        return error_set(err, -error, "cannot read sector %llu of %s: %s; rescue what can be read with ddrescue and import that",
-                         (unsigned long long)bad_sector(s->block, s->position + head, rest), s->name, strerror(-error));
+    bool ok = feed_read(s->feed, to + head, length - head, &rest, err);
+    *got = head + rest;
     s->position += *got;
-    return true;
+    return ok;
 }
 
 void source_close(struct source *s)

@@ -25,8 +25,8 @@ bool source_list(struct source_list *, const char *name, struct error *);
 void source_list_free(struct source_list *);
 /* name outlives the source. Looks for transports by the name, for formats by what is there. */
 bool source_open(struct source *, const char *name, const struct source_options *, const volatile sig_atomic_t *cancel, struct error *);
-/* Fills `to` unless the end comes first; *got tells. Of a block, one that cannot be read ends it: who can do without reads `block`. */
-bool source_read(struct source *, uint8_t *to, size_t length, size_t *got, const volatile sig_atomic_t *cancel, struct error *);
+/* Of a feed: fills `to` unless the end comes first; *got tells. */
+bool source_read(struct source *, uint8_t *to, size_t length, size_t *got, struct error *);
 void source_close(struct source *);
 
 /* A part of a block as a block; takes `below`, also on failure. */

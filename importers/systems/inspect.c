@@ -98,7 +98,7 @@ static int look_lock(const char *folder)
 }
 
 /* Processes that were killed may still be making files for a moment. */
-static void folder_remove(const char *folder)
+void look_folder_remove(const char *folder)
 {
     for (unsigned tries = 0; tries < 100 && !access(folder, F_OK); tries++) {
         if (tries)
@@ -121,11 +121,26 @@ void import_sweep(void)
         int fd = look_lock(path);
         if (fd < 0)
             continue;
-        folder_remove(path);
+        look_folder_remove(path);
         close(fd);
     }
     if (dir)
         closedir(dir);
+}
+
+/* A folder of our own under a lock. One that a sweep took between its making and its lock is made again. */
+int look_folder(char *folder, size_t size)
+{
+    for (unsigned tries = 0; tries < 100; tries++) {
+        snprintf(folder, size, "%s/%sXXXXXX", temporary_folder(), look_name);
+        if (!mkdtemp(folder))
+            return -1;
+        int lock = look_lock(folder);
+        if (lock >= 0)
+            return lock;
+    }
+    errno = EBUSY;
+    return -1;
 }
 
 #ifdef HAVE_GUESTFS
@@ -139,21 +154,6 @@ static void tell(const struct child *c, const char *line)
 {
     if (dprintf(c->out, "%s\n", line) < 0)
         _exit(1);                               /* nobody waits any more */
-}
-
-/* A folder of our own under a lock. One that a sweep took between its making and its lock is made again. */
-static int look_folder(char *folder, size_t size)
-{
-    for (unsigned tries = 0; tries < 100; tries++) {
-        snprintf(folder, size, "%s/%sXXXXXX", temporary_folder(), look_name);
-        if (!mkdtemp(folder))
-            return -1;
-        int lock = look_lock(folder);
-        if (lock >= 0)
-            return lock;
-    }
-    errno = EBUSY;
-    return -1;
 }
 
 static void strings_free(char **list)
@@ -517,7 +517,7 @@ bool inspect_guestfs(const struct inspect_image *images, unsigned count, unsigne
         if (look_once(&l, false, note))
             answer = answer_parse(&l, note);
     }
-    folder_remove(folder);
+    look_folder_remove(folder);
     close(lock);
     free(l.text);
     if (!answer)

@@ -9,9 +9,12 @@ void inspect_light(struct block *disk, const struct partition_table *, struct fa
 /* Is told about four times a second what libguestfs is doing, since when, and the limit; true ends the look at once. */
 typedef bool inspect_waiting(void *arg, const char *doing, double seconds, double limit);
 struct inspect_image { const char *path, *format; };     /* "raw" or "qcow2" */
-/* Has libguestfs look at the image files of one machine for at most `seconds`. False: it could not; note says why. *report is its answer for
- * the manifest (may be NULL). */
+/* Has libguestfs look at the image files of one machine for at most `seconds`. False: it could not; note says why. *report is
+ * its answer for the manifest (may be NULL). */
 bool inspect_guestfs(const struct inspect_image *, unsigned count, unsigned seconds, inspect_waiting *, void *arg,
                      struct facts *, json_t **report, char note[IMPORT_TEXT]);
+/* A temporary folder, locked by what is returned (-1: none); import_sweep takes it away when its process has died. */
+int look_folder(char *folder, size_t size);
+void look_folder_remove(const char *folder);
 
 #endif

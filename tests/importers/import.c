@@ -192,7 +192,7 @@ Test(import, interrupted)
         kill(child, SIGKILL);
         int status;
         waitpid(child, &status, 0);
-        cr_assert(!test_run("test -z \"$(ls -A '%s' | grep -v -e disk0.qcow2.part -e evidence -e '^disk0.qcow2$')\"", guest));
+        cr_assert(!test_run("test -z \"$(ls -A '%s' | grep -v -e disk0.qcow2.part -e disk0.qcow2.half -e evidence -e '^disk0.qcow2$')\"", guest));
         if (!test_run("test -e '%s/disk0.qcow2'", guest)) {
             check_image(guest, source);
             cr_assert_eq(test_run("rm -rf '%s'/*", guest), 0);

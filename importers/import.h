@@ -1,0 +1,32 @@
+/* What the steps of an import share: import.c asks, capture.c reads. */
+#ifndef IMPORTERS_IMPORT_H
+#define IMPORTERS_IMPORT_H
+#include "importers/disk/partitions.h"
+#include "importers/evidence/ddrescue.h"
+#include "importers/sources/source.h"
+#include "importers/systems/facts.h"
+#include <limits.h>
+
+struct disk {
+    unsigned number; bool image, kept;          /* image: diskN.qcow2.part is being made, or was; kept: it can be continued */
+    struct partition_table table; struct ranges bad; json_t *details; char container_sha256[65], list_sha256[65];
+};
+struct import {
+    const struct import_options *o; struct import_result *r;
+    const char *folder; char temporary[80]; int temporary_lock;        /* the guest's folder; on a dry run a temporary one */
+    struct source_list lists[IMPORT_DISKS]; unsigned list_count;
+    struct source source;
+    struct disk disks[IMPORT_DISKS]; struct disk *disk; struct import_disk *found;     /* disk, found: of the one being read */
+    struct facts facts; json_t *report;
+    struct import_progress progress; double begun, shown; uint64_t begun_at;   /* rate and time left count from begun_at */
+};
+double seconds_now(void);
+void import_show(struct import *, enum import_stage);
+/* A file of a disk in the folder: fmt has a %u for its number. */
+const char *disk_file(const struct import *, const struct disk *, const char *fmt, char path[PATH_MAX]);
+/* Reads a disk, hashes it, and makes its image and the evidence beside it. Sets r->kept when what it has is kept to be continued. */
+bool capture_disk(struct import *, struct error *);
+/* Takes away all files of a disk but its finished image. */
+void capture_remove(const struct import *, const struct disk *);
+
+#endif
