@@ -51,7 +51,7 @@ LIB        := $(BUILD)/libhypervisor.a
 IMPORTLIB  := $(BUILD)/libimporters.a
 TESTLIB    := $(BUILD)/libtests.a
 
-.PHONY: all deps demo check check-unit check-guests golden lockstep lockstep-long bench layers lint install clean tests fuzz fuzzers needed
+.PHONY: all deps demo check check-unit check-guests golden lockstep lockstep-long bench layers lint install clean tests fuzz fuzz-devices fuzzers needed
 all: $(PROGRAM) $(TOOLS) $(BUILD)/legacy-profiles
 
 $(PROGRAM): $(call obj,$(CONSOLE)) $(IMPORTLIB) $(LIB)
@@ -115,6 +115,10 @@ check-guests: all tests
 FUZZ_SECONDS ?= 15
 fuzz:
 	$(Q)O=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh
+# Long: ten minutes (FUZZ_MINUTES) a device.
+FUZZ_MINUTES ?= 10
+fuzz-devices:
+	$(Q)O=$(BUILD)/fuzz FUZZ_TARGETS=devices FUZZ_SECONDS=$$(($(FUZZ_MINUTES) * 60)) tests/fuzz/run.sh
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzzers: $(FUZZERS)
 $(BUILD)/tests/fuzz/fuzz_print: $(call obj,$(addprefix console/,print_escp.c print_pdf.c printer.c text.c))

@@ -2,7 +2,7 @@
  *
  * The sheet lists files and, in them, tracks with the times of their indexes. Sectors before the first track's index 1, its pregap in
  * the file, lie below block 0. A PREGAP is in no file; nor is what lies between sessions (REM SESSION n): lead-out, lead-in,
- * pregap. Both read as zeros. Own code, since libcdio takes one file a sheet, knows no sessions, and goes by the name's suffix.
+ * pregap. Both read as zeros. Why it is not libcdio: docs/decisions/0019.
  *
  * References: [CUE] CDRWIN's user guide, cue sheet commands; [ECMA-130] 14 for sectors that files hold without header and EDC. */
 #include "block/layer.h"

@@ -46,7 +46,7 @@ static unsigned pages_free(const struct dp8390 *d)
     return d->bnry > d->curr ? (unsigned)(d->bnry - d->curr) : ring - (unsigned)(d->curr - d->bnry);
 }
 
-/* Drivers of 10 Mbit/s cards look at CURR, find nothing more, and clear PRX: a frame that came between the two would be left lying. So
+/* QUIRK(ne2000-bursts): drivers look at CURR, find nothing more, and clear PRX: a frame that came between the two would be left lying. So
  * frames come in bursts that end as soon as the driver has looked, and the next waits until it has cleared PRX. Drivers that poll and never
  * do so look again and again, or a second passes. */
 static bool burst_over(const struct dp8390 *d)

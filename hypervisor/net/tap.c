@@ -2,8 +2,9 @@
 #include "net/backend.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
+#include <net/if.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,7 @@ static bool tap_open(struct net *n, const char *name, const struct net_config *c
     t->fd = -1;
     if (!*name || strlen(name) >= IFNAMSIZ || strpbrk(name, "/%"))
         return error_set(err, EINVAL, "net.mode: '%s' is no name of a device; write tap DEVICE", name);
-    char path[64];
-    snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-    if (access(path, F_OK))                     /* a privileged user would make one by opening it */
+    if (!if_nametoindex(name))                  /* a privileged user would make one by opening it */
         return error_set(err, ENODEV, "net.mode: there is no tap device %s; make it with: sudo ip tuntap add dev %s mode tap user $USER",
                          name, name);
     snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);

@@ -143,7 +143,7 @@ Test(dp8390, filters)
 }
 
 /* A frame that comes after the driver has looked, and before it clears PRX, would be left lying by drivers of slow cards. */
-Test(dp8390, bursts_end_when_the_driver_looks)
+Test(dp8390, ne2000_bursts)
 {
     struct net_bench *t = started("ne2000", 0x10);
     uint8_t frame[64];

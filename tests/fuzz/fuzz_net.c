@@ -1,25 +1,13 @@
-/* libFuzzer: the first byte picks a network card; the rest is what a driver without sense does to it: registers, descriptors, frames from
- * the wire, time. */
-#include "devices/pci.h"
+/* libFuzzer: a network card, and what a driver without sense does to it: registers, descriptors, frames from the wire, time. */
+#include "tests/fuzz/device.h"
 #include "net/backend.h"
-#include <stdlib.h>
-#include <unistd.h>
 
-enum { IO = 0xc000, MEMORY = 0xf0000000, RAM = 256 << 10, STEPS_MAX = 2000 };
+enum { IO = 0xc000, MEMORY = 0xf0000000, STEPS_MAX = 2000 };
+static const char *const names[] = { "pcnet", "pcnet-fast", "ne2000", "rtl8029", "rtl8139", "dec21140", "e1000", "i82543gc" };
 static const char *const cards[][2] = {
     { "am79c970a", "" }, { "am79c970a", "variant=973" }, { "ne2000", "" }, { "rtl8029", "" }, { "rtl8139", "" }, { "dec21140", "" },
     { "i82540em", "" }, { "i82540em", "variant=543" },
 };
-static const uint8_t *input;
-static size_t left;
-
-static uint32_t take(unsigned bytes)
-{
-    uint32_t v = 0;
-    for (; bytes && left; bytes--, left--)
-        v = v << 8 | *input++;
-    return v;
-}
 
 static void sink(struct net *n, const uint8_t *frame, size_t length)
 {
@@ -48,7 +36,7 @@ static void feed(struct net *n, uint8_t kind)
         net_deliver(n, frame, length);
 }
 
-static void step(struct machine *m, struct net *n, uint8_t *ram, bool pci)
+static void step(struct machine *m, struct net *n, bool pci)
 {
     uint8_t kind = (uint8_t)take(1);
     unsigned size = 1u << (kind >> 3 & 3) % 3;
@@ -68,7 +56,7 @@ static void step(struct machine *m, struct net *n, uint8_t *ram, bool pci)
     case 5:                                     /* descriptors and blocks lie in the first pages */
         at = take(2) & 0x3fff;
         for (unsigned i = take(1) & 63; i && left; i--)
-            ram[at++] = (uint8_t)take(1);
+            space_write(m->memory, at++, 1, take(1));
         break;
     case 6: feed(n, kind); break;
     default: machine_unlock(m); machine_step(m, 1ll << (kind >> 3)); machine_lock(m);
@@ -78,35 +66,25 @@ static void step(struct machine *m, struct net *n, uint8_t *ram, bool pci)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t ram[RAM];
-    struct error err;
     struct net n = { .backend = &far_end, .queue = calloc(NET_QUEUE, sizeof(struct net_frame)) };
-    struct machine *m = machine_new(NULL, false, &err);
-    input = data;
-    left = size;
-    log_to(NULL);
-    const char *const *card = cards[take(1) % ARRAY_SIZE(cards)];
-    memset(ram, 0, sizeof(ram));
-    space_map_ram(m->memory, 0, RAM, ram, RAM_WRITABLE, 0);
-    struct device *dev = machine_add(m, "pci", "pci0", NULL, &err) ? machine_add(m, card[0], "card", card[1], &err) : NULL;
-    if (!dev || !n.queue)
+    const char *const *card = cards[fuzz_pick(names, ARRAY_SIZE(cards), data, size)];
+    struct machine *m = fuzz_bench(NULL);
+    struct device *dev = fuzz_add(m, card[0], "card", card[1]);
+    if (!n.queue)
         abort();
     n.machine = m;
     timer_init(&n.retry, retry, &n);
     net_plug(&n, dev->class->net(dev));
     machine_reset(m, RESET_POWER);
     bool pci = pci_config_read(m, 3 << 3, PCI_VENDOR, 2) != 0xffff;
-    for (unsigned bar = 0; pci && bar < 6; bar++) {
-        uint32_t value = pci_config_read(m, 3 << 3, PCI_BAR0 + 4 * bar, 4);
-        pci_config_write(m, 3 << 3, PCI_BAR0 + 4 * bar, 4, value & 1 ? IO : MEMORY);
-    }
     if (pci)
-        pci_config_write(m, 3 << 3, PCI_COMMAND, 2, COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER);
+        fuzz_pci_enable(m, 3, IO, MEMORY);
     machine_lock(m);
     for (unsigned i = 0; left && i < STEPS_MAX; i++)
-        step(m, &n, ram, pci);
+        step(m, &n, pci);
     machine_unlock(m);
     timer_stop(&m->clock, &n.retry);
+    fuzz_state(m, size);
     machine_free(m);
     free(n.queue);
     return 0;

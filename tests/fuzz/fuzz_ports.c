@@ -1,19 +1,8 @@
 /* libFuzzer: the input is what a guest does to the ports (UARTs with a plug and a mouse, parallel ports with a printer and a cable, the
  * backdoor with any registers), and what the host's side answers; in the end the state is saved and loaded. */
-#include "core/machine.h"
+#include "tests/fuzz/device.h"
 #include "devices/serial.h"
 #include "devices/vmport.h"
-#include <stdlib.h>
-
-static const uint8_t *input;
-static size_t left;
-static uint32_t take(unsigned bytes)
-{
-    uint32_t v = 0;
-    for (; bytes && left; bytes--, left--)
-        v = v << 8 | *input++;
-    return v;
-}
 
 static struct stream_end line;
 static struct parallel_end printer, cable;
@@ -45,28 +34,18 @@ static const struct host host = { .serial = serial, .parallel = parallel, .clipb
 static uint32_t gpr[8];
 static void nudge(struct device *d) { (void)d; }
 
-static struct device *add(struct machine *m, const char *class, const char *id, const char *options)
-{
-    struct error err;
-    struct device *d = machine_add(m, class, id, options, &err);
-    if (!d)
-        abort();
-    return d;
-}
-
 static struct machine *make(void)
 {
-    struct error err;
-    struct machine *m = machine_new(&host, false, &err);
+    struct machine *m = fuzz_bench(&host);
     line = (struct stream_end){ .write = some };
     printer = (struct parallel_end){ .write = some, .status = any };
     cable = (struct parallel_end){ .status = any, .data = any, .lines = lines, .epp = epp };
-    add(m, "ns16550a", "serial1", "to=line");
-    struct device *mouse_port = add(m, "ns16550a", "serial2", "iobase=0x2f8,port=1");
-    ns16550a_plug(mouse_port, serial_mouse_end(add(m, "serial_mouse", "sermouse", left & 4 ? "kind=logitech" : "kind=mousesystems")));
-    add(m, "pc87332_lpt", "parallel1", NULL);
-    add(m, "pc87332_lpt", "parallel2", "iobase=0x278,port=1");
-    vmport_connect(add(m, "vmport", "vmport", "clipboard=on"), gpr, 1000000000, 0, nudge, NULL);
+    fuzz_add(m, "ns16550a", "serial1", "to=line");
+    struct device *mouse_port = fuzz_add(m, "ns16550a", "serial2", "iobase=0x2f8,port=1");
+    ns16550a_plug(mouse_port, serial_mouse_end(fuzz_add(m, "serial_mouse", "sermouse", left & 4 ? "kind=logitech" : "kind=mousesystems")));
+    fuzz_add(m, "pc87332_lpt", "parallel1", NULL);
+    fuzz_add(m, "pc87332_lpt", "parallel2", "iobase=0x278,port=1");
+    vmport_connect(fuzz_add(m, "vmport", "vmport", "clipboard=on"), gpr, 1000000000, 0, nudge, NULL);
     machine_reset(m, RESET_POWER);
     return m;
 }
@@ -94,33 +73,40 @@ static void far(struct machine *m, uint8_t kind)
     }
 }
 
+static void backdoor(struct machine *m, uint8_t kind)
+{
+    gpr[0] = 0x564d5868;
+    gpr[1] = take(1) % 48;
+    gpr[3] = kind & 0x40 ? take(4) : kind & 0x20 ? 0x45414552 : kind & 0x10 ? 0x53424152 : take(1) % 6;
+    gpr[0] = (uint32_t)space_read(m->ports, 0x5658, 4);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint16_t bases[] = { 0x3f8, 0x2f8, 0x378, 0x278, 0x778, 0x678 };
-    struct stream before = { 0 }, after = { 0 };
-    struct error err;
-    input = data;
-    left = size;
+    enum { UART, LPT, VMPORT };
+    static const char *const names[] = { "ns16550a", "pc87332_lpt", "vmport" };
+    static const uint16_t bases[2][4] = { { 0x3f8, 0x3f8, 0x3f8, 0x2f8 }, { 0x378, 0x778, 0x278, 0x678 } };
+    static const uint8_t ends[3][4] = { { 0, 1, 2, 3 }, { 4, 4, 5, 5 }, { 6, 7, 6, 7 } };
+    unsigned part = fuzz_pick(names, ARRAY_SIZE(names), data, size);
     struct machine *m = make();
     for (unsigned steps = 0; left && steps < 3000; steps++) {
         uint8_t kind = (uint8_t)take(1);
-        uint16_t port = (uint16_t)(bases[(kind >> 2 & 7) % ARRAY_SIZE(bases)] + take(1) % 8);
         switch (kind & 3) {
-        case 0: space_write(m->ports, port, 1u << (kind >> 6) % 3, take(kind & 0x80 ? 4 : 1)); break;
-        case 1: space_read(m->ports, port, 1u << (kind >> 6) % 3); break;
-        case 2: kind & 0x80 ? far(m, kind >> 4) : machine_step(m, (int64_t)1 << take(1) % 28); break;
-        case 3:
-            gpr[0] = 0x564d5868;
-            gpr[1] = take(1) % 48;
-            gpr[3] = kind & 0x40 ? take(4) : kind & 0x20 ? 0x45414552 : kind & 0x10 ? 0x53424152 : take(1) % 6;
-            gpr[0] = (uint32_t)space_read(m->ports, 0x5658, 4);
+        case 2: kind & 0x80 ? far(m, part == UART && kind & 0x40 ? 6 : ends[part][kind >> 4 & 3]) : machine_step(m, (int64_t)1 << take(1) % 28); break;
+        default:
+            if (part == VMPORT) {
+                backdoor(m, kind);
+                break;
+            }
+            uint16_t port = (uint16_t)(bases[part][kind >> 2 & 3] + take(1) % 8);
+            if (kind & 1)
+                space_read(m->ports, port, 1u << (kind >> 6) % 3);
+            else
+                space_write(m->ports, port, 1u << (kind >> 6) % 3, take(kind & 0x80 ? 4 : 1));
         }
     }
-    if (!machine_save(m, &before, &err) || !machine_load(m, &before, &err) || !machine_save(m, &after, &err))
-        abort();
-    stream_free(&before);
-    stream_free(&after);
+    fuzz_state(m, size);
     machine_free(m);
     return 0;
 }

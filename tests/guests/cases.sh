@@ -87,6 +87,23 @@ scsi_lsi53c810() { scsi_disk lsi53c810 sym53c8xx; }
 scsi_buslogic() { scsi_disk buslogic BusLogic; }
 scsi_am53c974() { scsi_disk am53c974 am53c974; }
 
+# The same on IDE by the PIIX4's identity and Ultra DMA, and by the PIIX3's.
+ide_piix4() {
+    prepare drives
+    for chip in piix4:7111:UDMA_2 piix3:7010:MW_DMA_2; do
+        id=${chip#*:}
+        truncate -s 64M $work/ide.raw
+        boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-drives.gz --append "console=ttyS0 quiet drive=ata_piix do=disk" \
+            --serial $work/ide.txt --disk $work/ide.raw,rw --set ide.chip=${chip%%:*} --until 'JOBS END' --for 140
+        cat $work/ide.txt
+        grep "PCI 0x8086:0x${id%:*}" $work/ide.txt
+        grep "DMA XFER_${id#*:}" $work/ide.txt
+        grep 'DISK GOOD' $work/ide.txt
+        /sbin/e2fsck -fn $work/ide.raw
+        rm $work/ide.raw
+    done
+}
+
 # A disc on the adapter's bus.
 scsi_cdrom() {
     prepare drives
@@ -297,15 +314,17 @@ freedos_ports() {
     mtype -i $corpus/freedos/freedos-boot-1440.img ::README.TXT | cmp - $work/com2.txt
 }
 # The real driver of a card: ping, 20 MB from the host and 20 MB to it, with their SHA-256.   card module [option...]
-net_card() {
+net_card() { net_peer "$@" --set net.mode=nat; }
+# The same in any mode; the host's and the guest's address: host_ip, guest_ip.
+net_peer() {
     card=$1 nic=$2
     shift 2
     prepare kernel-686 net
     port=$((20000 + $$ % 20000))
-    python3 $here/peer.py $port 20 >$work/net-sum.txt &
+    python3 $here/peer.py $port 20 ${host_ip:-} >$work/net-sum.txt &
     peer=$!
-    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-net.gz --serial $work/net.txt --set net.card=$card --set net.mode=nat "$@" \
-        --append "console=ttyS0 quiet nic=$nic ip=10.0.2.15 gw=10.0.2.2 port=$port" --until 'NET END' --for 220 || bad=1
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-net.gz --serial $work/net.txt --set net.card=$card "$@" \
+        --append "console=ttyS0 quiet nic=$nic ip=${guest_ip:-10.0.2.15} gw=${host_ip:-10.0.2.2} port=$port" --until 'NET END' --for 220 || bad=1
     kill $peer
     cat $work/net.txt
     grep "DRIVER $nic 02:48:4f" $work/net.txt
@@ -322,6 +341,22 @@ net_rtl8139() { net_card rtl8139 8139too --set net.capture=$work/net.pcap; file 
 net_dec21140() { net_card dec21140 tulip; }
 net_e1000() { net_card e1000 e1000; }
 net_i82543gc() { net_card i82543gc e1000; }
+
+# On a tap device of the host, in a network namespace so that nothing of the host's own network is touched.
+net_tap() {
+    need /dev/net/tun
+    unshare -rn true || { echo "this host lets nobody make a network namespace"; exit 77; }
+    prepare kernel-686 net
+    unshare -rn sh -c ". $here/lib.sh; . $here/cases.sh; net_tap_inside"
+}
+net_tap_inside() {
+    ip tuntap add dev holdover0 mode tap || { echo "this host lets nobody make a tap device"; exit 77; }
+    ip address add 10.1.0.1/24 dev holdover0
+    ip link set holdover0 up
+    guest_ip=10.1.0.2 host_ip=10.1.0.1
+    net_peer rtl8139 8139too --set 'net.mode=tap holdover0'
+    ip -s link show holdover0
+}
 
 # iPXE's own drivers, from its option ROMs, get an address from each card that it has one for.
 net_ipxe() {
