@@ -20,13 +20,6 @@ struct export {
     const struct export_options *o; struct block *disk; uint64_t length; int fd; bool seekable; double begun, shown;
 };
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void show(struct export *e, uint64_t done)
 {
     double now = seconds_now(), rate = now > e->begun ? (double)done / (now - e->begun) : 0;
