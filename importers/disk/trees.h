@@ -1,9 +1,9 @@
-/* Files inside a foreign disk, as far as recognising its system needs: one interface over our FAT and ext2 readers and over
- * libguestfs. All bounded: nothing loops, nothing reads outside the volume. */
+/* Files inside a foreign disk: one interface over our own readers of file systems and over libguestfs. All bounded: nothing
+ * loops, nothing reads outside the volume, nothing is written. */
 #ifndef IMPORTERS_TREES_H
 #define IMPORTERS_TREES_H
 #include "block/block.h"
-#include "importers/systems/facts.h"
+#include "importers/disk/partitions.h"
 
 enum { TREE_FILE_MOST = 65536, TREE_PATH_MOST = 512 };
 struct tree_entry { const char *name; bool folder; uint64_t size; unsigned year; };    /* year 0: not known */
@@ -12,28 +12,24 @@ struct tree {
     void *at;
     char *(*read)(void *at, const char *path);                  /* at most TREE_FILE_MOST bytes and a NUL; NULL: not there */
     bool (*list)(void *at, const char *path, tree_each *, void *arg);   /* false: not there */
+    /* Bytes of a file from an offset on; *length: wanted, then what there was (0: its end); false: no such file. */
+    bool (*read_part)(void *at, const char *path, uint64_t offset, void *to, size_t *length);
 };
-bool tree_has(const struct tree *, const char *path);           /* case does not matter */
 
-struct fat_volume {
+/* An open file system. FAT, NTFS and HPFS ignore the case of names and know long and short ones; Unix ones follow links. */
+struct volume {
     struct block *disk; uint64_t start, length;                 /* bytes */
-    unsigned bits, cluster_sectors, sector_size;
-    uint64_t fat_at, root_at, data_at; uint32_t root_entries, root_cluster, clusters;
-    char label[12], oem[9];
+    char fs[16], label[36], oem[9];             /* oem: bytes 3 to 10 of a boot sector; text without control characters */
+    uint32_t written;                           /* seconds since 1970, the last write; 0: not known */
+    const struct volume_class *class; void *own; struct volume_cache *cache; uint64_t budget;    /* the readers' own */
+    void (*touch)(void *arg, uint64_t at, size_t length); void *touch_arg;
 };
-bool fat_open(struct block *disk, uint64_t start, uint64_t length, struct fat_volume *);
-struct tree fat_tree(struct fat_volume *);
+/* Opens the file system at a byte offset of the disk. False: none that we read; then there is nothing to close. */
+bool volume_tree(struct block *disk, uint64_t start, uint64_t length, struct volume *, struct tree *);
+void volume_close(struct volume *);             /* a second time does nothing */
 
-struct ext_volume {
-    struct block *disk; uint64_t start, length;
-    uint32_t block_size, inode_size, inodes, inodes_per_group, first_block, group_size; bool extents;
-    uint32_t written; char kind[8], label[17], mounted[65];     /* written: seconds since 1970, the last write */
-};
-bool ext_open(struct block *disk, uint64_t start, uint64_t length, struct ext_volume *);
-struct tree ext_tree(struct ext_volume *);
-
-/* Adds what the files say. */
-void detect_dos(const struct tree *, struct facts *);
-void detect_linux(const struct tree *, struct facts *);
+/* Which files, folders and structures lie on bytes that could not be read, a line each: "partition 1: /WINDOWS/WIN.COM". */
+void damage_files(struct block *disk, const struct partition_table *, const struct byte_range *bad, size_t count,
+                  void (*each)(void *arg, const char *path), void *arg);
 
 #endif

@@ -1,7 +1,7 @@
 /* Which file system a partition holds, by its magic numbers, and the geometry that its table and boot sectors tell.
  * References: [FAT], [EXT2], [NTFS-BPB], [INT13]. */
 #include "importers/disk/partitions.h"
-#include "importers/disk/trees.h"
+#include "importers/disk/volume.h"
 #include "base/bits.h"
 #include <stdio.h>
 #include <string.h>
@@ -10,51 +10,35 @@ struct magic { uint64_t at; const char *bytes; size_t length; const char *fs; };
 static const struct magic magics[] = {
     { 3, "NTFS    ", 8, "ntfs" }, { 8192, "\x49\xe8\x95\xf9", 4, "hpfs" }, { 0, "XFSB", 4, "xfs" },
     { 65536 + 52, "ReIsEr", 6, "reiserfs" }, { 8192 + 52, "ReIsEr", 6, "reiserfs" }, { 32768, "JFS1", 4, "jfs" },
-    { 4086, "SWAP-SPACE", 10, "swap" }, { 4086, "SWAPSPACE2", 10, "swap" }, { 512, "LABELONE", 8, "lvm" },
+    { 4086, "SWAP-SPACE", 10, "swap" }, { 4086, "SWAPSPACE2", 10, "swap" }, { 512, "LABELONE", 8, "lvm" }, { 0, "HM\1\0", 4, "lvm" },
     { 512, "\x57\x45\x56\x82", 4, "bsd" }, { 8192 + 1372, "\x54\x19\x01\x00", 4, "ufs" },
-    { 1024 + 16, "\x7f\x13", 2, "minix" }, { 1024 + 16, "\x8f\x13", 2, "minix" }, { 1024 + 16, "\x68\x24", 2, "minix" },
-    { 1024 + 16, "\x78\x24", 2, "minix" }, { 1024 + 0x1f8, "\x20\x7e\x18\xfd", 4, "sysv" },
 };
 
-static void label_copy(char label[36], const uint8_t *from, size_t length)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < length && i < 35 && from[i]; i++)
-        label[n++] = from[i] < ' ' || from[i] > '~' ? '?' : (char)from[i];
-    while (n && label[n - 1] == ' ')
-        n--;
-    label[n] = 0;
-}
-
-/* Tries the magics of at least `shortest` bytes: those of two are asked last, any volume may hold them by chance. */
-static void magic_find(struct block *disk, uint64_t offset, uint64_t length, size_t shortest, char fs[16])
+const char *volume_magic(struct block *disk, uint64_t offset, uint64_t length)
 {
     uint8_t bytes[16];
-    for (size_t i = 0; i < ARRAY_SIZE(magics) && !fs[0]; i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
         const struct magic *m = &magics[i];
-        if (m->length >= shortest && m->at + m->length <= length && !block_read(disk, offset + m->at, bytes, m->length) &&
+        if (m->at + m->length <= length && !block_read(disk, offset + m->at, bytes, m->length) &&
             !memcmp(bytes, m->bytes, m->length))
-            snprintf(fs, 16, "%s", m->fs);
+            return m->fs;
     }
+    return NULL;
 }
 
 void volume_sniff(struct block *disk, uint64_t offset, uint64_t length, char fs[16], char label[36])
 {
-    struct fat_volume fat;
-    struct ext_volume ext;
+    struct volume v;
+    struct tree t;
     fs[0] = label[0] = 0;
-    if (ext_open(disk, offset, length, &ext)) {
-        snprintf(fs, 16, "%s", ext.kind);
-        label_copy(label, (const uint8_t *)ext.label, sizeof(ext.label));
+    if (volume_tree(disk, offset, length, &v, &t)) {
+        snprintf(fs, 16, "%s", v.fs);
+        snprintf(label, 36, "%s", v.label);
+        volume_close(&v);
         return;
     }
-    magic_find(disk, offset, length, 4, fs);
-    if (!fs[0] && fat_open(disk, offset, length, &fat)) {
-        snprintf(fs, 16, "fat%u", fat.bits);
-        label_copy(label, (const uint8_t *)fat.label, sizeof(fat.label));
-    }
-    if (!fs[0])
-        magic_find(disk, offset, length, 2, fs);
+    const char *name = volume_magic(disk, offset, length);
+    snprintf(fs, 16, "%s", name ? name : "");
 }
 
 /* Does the CHS address name the same sector as the linear one? */

@@ -1,6 +1,6 @@
 /* Recognising a system by its files: DOS, Windows 3.x and 9x, OS/2 and NT on FAT; Linux on anything. Only what a file says is
  * a fact; what its age suggests is left to the rules. */
-#include "importers/disk/trees.h"
+#include "importers/systems/inspect.h"
 #include "base/bits.h"
 #include <ctype.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  * There are hosts (clouds, nested) whose /dev/kvm opens and makes machines in which no Linux starts. So a look with KVM must
  * show life soon after its firmware, or it is made again without KVM. */
 #include "importers/systems/inspect.h"
-#include "importers/disk/trees.h"
+#include "importers/disk/volume.h"
 #include "base/bits.h"
 #include <dirent.h>
 #include <errno.h>
@@ -38,33 +38,23 @@ static void year_keep_newest(struct facts *f)
         facts_add(f, "year", "%u", newest);
 }
 
-static void light_ext(struct block *disk, uint64_t start, uint64_t length, struct facts *f)
-{
-    struct ext_volume v;
-    struct tm tm;
-    if (!ext_open(disk, start, length, &v))
-        return;
-    time_t written = v.written;
-    if (v.written && gmtime_r(&written, &tm))
-        facts_add(f, "year", "%d", tm.tm_year + 1900);
-    struct tree t = ext_tree(&v);
-    detect_linux(&t, f);
-}
-
 void inspect_light(struct block *disk, const struct partition_table *t, struct facts *f)
 {
     facts_add(f, "table", "%s", table_kind_names[t->kind]);
     for (size_t i = 0; i < t->count; i++) {
         const struct partition *p = &t->list[i];
-        uint64_t start = p->start * SECTOR, length = start < disk->size ? MIN(p->sectors * SECTOR, disk->size - start) : 0;
-        struct fat_volume fat;
+        struct volume v;
+        struct tree tree;
         facts_add(f, "fs", "%s", p->fs);
-        if (!strncmp(p->fs, "ext", 3)) {
-            light_ext(disk, start, length, f);
-        } else if (!strncmp(p->fs, "fat", 3) && fat_open(disk, start, length, &fat)) {
-            struct tree tree = fat_tree(&fat);
+        if (!volume_tree(disk, p->start * SECTOR, p->sectors * SECTOR, &v, &tree))
+            continue;
+        if (v.written)
+            facts_add(f, "year", "%u", year_of_unix(v.written));
+        if (v.class->ignore_case)
             detect_dos(&tree, f);
-        }
+        else
+            detect_linux(&tree, f);
+        volume_close(&v);
     }
     year_keep_newest(f);
 }

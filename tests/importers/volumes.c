@@ -1,0 +1,167 @@
+/* Our readers of foreign file systems against what the host's own tools put there. */
+#include "importers/disk/volume.h"
+#include "base/bits.h"
+#include "tests/support/files.h"
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct { const char *name; size_t length; } samples[] = {
+    { "EMPTY.TXT", 0 }, { "CONFIG.SYS", 5 }, { "SECTOR.BIN", 513 }, { "MIDDLE.BIN", 70000 }, { "LARGE.BIN", 900001 },
+    { "A rather long name, with text.document", 4097 },
+    { "WINDOWS/SYSTEM.DAT", 40000 }, { "WINDOWS/DEEP/DEEPER/LAST.INI", 777 },
+};
+
+static uint8_t byte_of(size_t file, size_t at)
+{
+    return (uint8_t)((at * 2654435761u >> 13) + at / 512 + file * 31);
+}
+
+static void samples_write(const char *folder)
+{
+    cr_assert_eq(test_run("mkdir -p '%s/WINDOWS/DEEP/DEEPER' '%s/WINDOWS/many'", folder, folder), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        uint8_t *bytes = malloc(samples[i].length + 1);
+        for (size_t n = 0; n < samples[i].length; n++)
+            bytes[n] = byte_of(i, n);
+        test_write(test_path(folder, samples[i].name), bytes, samples[i].length);
+        free(bytes);
+    }
+    for (unsigned i = 0; i < 150; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "WINDOWS/many/file number %u", i);
+        test_write(test_path(folder, name), "x", 1);
+    }
+}
+
+struct count { unsigned files, folders; const char *seek; uint64_t size; unsigned year; };
+
+static void count_each(void *arg, const struct tree_entry *e)
+{
+    struct count *c = arg;
+    *(e->folder ? &c->folders : &c->files) += 1;
+    if (c->seek && !strcmp(e->name, c->seek))
+        c->size = e->size, c->year = e->year;
+}
+
+/* Every sample read whole, in odd parts, and beyond its end. */
+static void samples_check(struct tree *t, size_t from)
+{
+    for (size_t i = from; i < ARRAY_SIZE(samples); i++) {
+        size_t length = samples[i].length + 10, got = length;
+        uint8_t *bytes = malloc(length);
+        cr_assert(t->read_part(t->at, samples[i].name, 0, bytes, &got), "%s", samples[i].name);
+        cr_assert_eq(got, samples[i].length, "%s: %zu", samples[i].name, got);
+        for (size_t n = 0; n < got; n++)
+            cr_assert_eq(bytes[n], byte_of(i, n), "%s at %zu", samples[i].name, n);
+        for (size_t at = samples[i].length; at > 0; at -= MIN(at, 99991u)) {
+            size_t begin = at - MIN(at, 99991u);
+            got = 300;
+            cr_assert(t->read_part(t->at, samples[i].name, begin, bytes, &got));
+            cr_assert_eq(got, MIN(300u, samples[i].length - begin));
+            for (size_t n = 0; n < got; n++)
+                cr_assert_eq(bytes[n], byte_of(i, begin + n));
+        }
+        char *text = t->read(t->at, samples[i].name);
+        cr_assert(text && text[MIN(samples[i].length, (size_t)TREE_FILE_MOST)] == 0);
+        free(text);
+        got = 10;
+        cr_assert(t->read_part(t->at, samples[i].name, samples[i].length + 5, bytes, &got) && !got);
+        free(bytes);
+    }
+}
+
+static struct block *image_open(const char *path, uint64_t at, struct volume *v, struct tree *t, const char *fs)
+{
+    struct error err = { 0 };
+    struct block *b = block_open_raw(path, BLOCK_RDONLY, &err);
+    cr_assert(b, "%s", err.text);
+    cr_assert(volume_tree(b, at, b->size, v, t), "%s is not read", fs);
+    cr_assert_str_eq(v->fs, fs);
+    return b;
+}
+
+static void image_check(const char *path, uint64_t at, const char *fs, const char *label)
+{
+    struct volume v;
+    struct tree t;
+    struct count c = { .seek = "LARGE.BIN" }, many = { 0 };
+    size_t got = 1;
+    struct block *b = image_open(path, at, &v, &t, fs);
+    cr_assert_str_eq(v.label, label);
+    samples_check(&t, 0);
+    cr_assert(t.list(t.at, "", count_each, &c));
+    cr_assert(c.files >= 6 && c.folders >= 1 && c.size == 900001 && c.year >= 2020, "%s: %u files, year %u", fs, c.files, c.year);
+    cr_assert(t.list(t.at, "/WINDOWS/many/", count_each, &many) && many.files == 150 && !many.folders, "%u", many.files);
+    cr_assert(!t.list(t.at, "WINDOWS/none", count_each, &c) && !t.list(t.at, "LARGE.BIN", count_each, &c));
+    cr_assert(!t.read(t.at, "WINDOWS") && !t.read(t.at, "LARGE.BIN/x") && !t.read_part(t.at, "", 0, &got, &got));
+    volume_close(&v);
+    volume_close(&v);
+    block_close(b);
+}
+
+#define NEED(...) do { const char *needed[] = { __VA_ARGS__ }; for (size_t n_ = 0; n_ < ARRAY_SIZE(needed); n_++) \
+    if (!test_program(needed[n_])) TEST_SKIP("volumes", "%s is not installed", needed[n_]); } while (0)
+
+static char *image_new(const char *folder, const char *name, unsigned mib)
+{
+    char *path = test_path(folder, name);
+    cr_assert_eq(test_run("truncate -s %uM '%s'", mib, path), 0);
+    return path;
+}
+
+Test(volumes, fat)
+{
+    static const struct { const char *options, *fs; unsigned mib; } kinds[] = {
+        { "-F 12", "fat12", 5 }, { "-F 16 -S 1024", "fat16", 40 }, { "-F 16", "fat16", 20 }, { "-F 32 -s 1", "fat32", 40 },
+    };
+    NEED("mkfs.fat", "mcopy");
+    char *folder = test_folder(), *from = test_path(folder, "from");
+    samples_write(from);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        char name[8] = { (char)('a' + i) };
+        char *image = image_new(folder, name, kinds[i].mib);
+        cr_assert_eq(test_run("mkfs.fat %s -n 'OLD DISK' '%s'", kinds[i].options, image), 0);
+        cr_assert_eq(test_run("MTOOLS_SKIP_CHECK=1 mcopy -s -i '%s' '%s'/* ::", image, from), 0);
+        image_check(image, 0, kinds[i].fs, "OLD DISK");
+        struct volume v;
+        struct tree t;
+        size_t got = 1;
+        struct block *b = image_open(image, 0, &v, &t, kinds[i].fs);
+        cr_assert(t.read_part(t.at, "a RATHER long NAME, with text.DOCUMENT", 0, name, &got) && got == 1);
+        cr_assert(t.read_part(t.at, "ARATHE~1.DOC", 0, name, &got) && got == 1);
+        volume_close(&v);
+        block_close(b);
+    }
+}
+
+Test(volumes, ext)
+{
+    static const struct { const char *options, *fs; } kinds[] = {
+        { "-t ext2 -r 0 -I 128 -b 1024", "ext2" }, { "-t ext2 -b 4096", "ext2" }, { "-t ext3 -b 1024", "ext3" },
+        { "-t ext4", "ext4" }, { "-t ext4 -O 64bit,^flex_bg -b 1024 -g 1024", "ext4" },
+    };
+    NEED("mke2fs");
+    char *folder = test_folder(), *from = test_path(folder, "from");
+    samples_write(from);
+    cr_assert_eq(test_run("cd '%s' && ln -s WINDOWS/DEEP short && ln -s /short/../DEEP/DEEPER/LAST.INI link && ln -s loop loop && "
+                          "ln -s %080d/../WINDOWS long", from, 7), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        char name[8] = { (char)('a' + i) };
+        char *image = image_new(folder, name, 24);
+        cr_assert_eq(test_run("mke2fs -F -q %s -L 'old disk' -d '%s' '%s'", kinds[i].options, from, image), 0);
+        image_check(image, 0, kinds[i].fs, "old disk");
+        struct volume v;
+        struct tree t;
+        uint8_t bytes[777];
+        size_t got = sizeof(bytes);
+        struct block *b = image_open(image, 0, &v, &t, kinds[i].fs);
+        cr_assert(v.written > 1600000000);
+        cr_assert(t.read_part(t.at, "/link", 0, bytes, &got) && got == 777 && bytes[5] == byte_of(7, 5));
+        cr_assert(t.list(t.at, "short/DEEPER", count_each, &(struct count){ 0 }) && !t.read(t.at, "loop"));
+        volume_close(&v);
+        block_close(b);
+    }
+}
