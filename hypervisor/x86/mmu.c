@@ -38,7 +38,7 @@ struct mmu {
     struct span spans[SPANS];
     unsigned span_next;
     uint32_t *code;                             /* bit per physical page that holds decoded code */
-    uint64_t fetched[FETCHED / 64];             /* by the low bits of a linear page: code was fetched there since all was flushed */
+    uint64_t fetched[2][FETCHED / 64];          /* by the low bits of a linear page: code was fetched there; [1]: of a global page */
 };
 
 static struct mmu *mmu_of(const struct cpu *c) { return container_of(c->tlb, struct mmu, tlb); }
@@ -546,7 +546,7 @@ static const struct tlb_entry *fetch(struct cpu *c, uint32_t linear)
 {
     const struct tlb_entry *t = translate(c, linear, how_now(c) | PF_FETCH);
     unsigned page = linear >> 12 & (FETCHED - 1);
-    mmu_of(c)->fetched[page / 64] |= 1ull << (page & 63);
+    mmu_of(c)->fetched[t->physical & TLB_GLOBAL][page / 64] |= 1ull << (page & 63);
     return t;
 }
 
@@ -603,6 +603,7 @@ static void set_flush(struct mmu *m, unsigned user, bool global_too)
     struct tlb_entry *set = user ? m->tlb.user : m->tlb.kernel;
     unsigned kept = 0;
     m->tlb.flushes++;
+    m->tlb.global_flushes += global_too;
     for (unsigned i = 0; i < m->filled_count[user]; i++) {
         struct tlb_entry *t = &set[m->filled[user][i]];
         if (t->physical & TLB_GLOBAL && !global_too) {
@@ -617,9 +618,10 @@ static void set_flush(struct mmu *m, unsigned user, bool global_too)
 
 void mmu_flush(struct cpu *c, bool global_too)
 {
-    set_flush(mmu_of(c), 0, global_too);
-    set_flush(mmu_of(c), 1, global_too);
-    memset(mmu_of(c)->fetched, 0, sizeof mmu_of(c)->fetched);
+    struct mmu *m = mmu_of(c);
+    set_flush(m, 0, global_too);
+    set_flush(m, 1, global_too);
+    memset(m->fetched, 0, global_too ? sizeof m->fetched : sizeof m->fetched[0]);
 }
 
 /* Takes away the page's rights but leaves the slot in the list of filled ones: a tag no address has, yet not empty. */
@@ -633,7 +635,9 @@ static void entry_forget(struct mmu *m, unsigned user, struct tlb_entry *t)
 void mmu_flush_page(struct cpu *c, uint32_t linear)
 {
     unsigned slot = linear >> 12 & (TLB_SIZE - 1), page = linear >> 12 & (FETCHED - 1);
-    c->tlb->flushes += mmu_of(c)->fetched[page / 64] >> (page & 63) & 1;
+    unsigned global = mmu_of(c)->fetched[1][page / 64] >> (page & 63) & 1;
+    c->tlb->flushes += global | (mmu_of(c)->fetched[0][page / 64] >> (page & 63) & 1);
+    c->tlb->global_flushes += global;
     for (unsigned user = 0; user < 2; user++) {
         struct tlb_entry *t = &(user ? c->tlb->user : c->tlb->kernel)[slot];
         if (t->read != TLB_INVALID || t->write != TLB_INVALID)
@@ -652,6 +656,7 @@ void mmu_flush_physical(struct cpu *c, uint64_t page)
     }
     page &= ~(uint64_t)PAGE_MASK;
     m->tlb.flushes++;
+    m->tlb.global_flushes++;
     for (unsigned user = 0; user < 2; user++) {
         struct tlb_entry *set = user ? m->tlb.user : m->tlb.kernel;
         for (unsigned i = 0; i < m->filled_count[user]; i++)

@@ -25,12 +25,18 @@ struct tlb {
     uint64_t *flat_read[2], *flat_write[2];
     uint64_t misses;
     uint32_t map_changes;                       /* grows when the memory map or A20 changed */
-    uint32_t flushes;                           /* grows whenever a translation that code was fetched by may have been forgotten:
-                                                   engines compare it */
+    uint32_t flushes, global_flushes;           /* grow whenever a translation that code was fetched by may have been forgotten, the
+                                                   second when it may be a global page's: engines compare them */
 };
 static inline struct tlb_entry *tlb_slot(const struct cpu *c, uint32_t linear)
 {
     return &c->tlb->now[linear >> 12 & (TLB_SIZE - 1)];
+}
+/* Is it known to lie in a global page (for the present CPL)? */
+static inline bool mmu_global(const struct cpu *c, uint32_t linear)
+{
+    const struct tlb_entry *t = tlb_slot(c, linear);
+    return linear - t->read < 4096 && t->physical & TLB_GLOBAL;
 }
 void mmu_flush(struct cpu *, bool global_too);  /* CR3 load, CR0/CR4 change */
 void mmu_flush_page(struct cpu *, uint32_t linear);              /* INVLPG */

@@ -12,6 +12,7 @@ PHYS   equ 0x200000
 P_     equ 1
 W_     equ 2
 U_     equ 4
+G_     equ 0x100
 DMA    equ 0xf9
 
 %macro AGAIN 1                          ; the label, three times in all; EDI counts
@@ -136,6 +137,7 @@ main:
     call unpaged                        ; the same once more with paging
     call aliases
     call remapping
+    call global_pages
     call privilege
     call crossing
     call dma
@@ -525,6 +527,74 @@ remapping:
 .mover_imm: dd 0x3333
     ret
 .mover_end:
+
+; Code in global pages (Pentium Pro and later): it outlives a load of CR3, and neither INVLPG nor a change of CR4.PGE. What a load of CR3 does
+; to a global page whose entry was changed is not looked at.
+global_pages:
+    pushfd
+    pop ebx
+    mov eax, ebx
+    xor eax, 0x200000                   ; ID: is there CPUID?
+    push eax
+    popfd
+    pushfd
+    pop eax
+    push ebx
+    popfd
+    xor eax, ebx
+    test eax, 0x200000
+    jz .none
+    mov eax, 1
+    cpuid
+    test edx, 1 << 13
+    jz .none
+    AGAIN .turn
+    mov dword [PT2], PHYS + P_ + W_ + U_ + G_
+    call .toggle
+    call LIN + 0x10
+    CHECK eax, 0x1000
+    call flush
+    call LIN + 0x10
+    CHECK eax, 0x1000
+    mov dword [PT2], PHYS + 0x1000 + P_ + W_ + U_
+    invlpg [LIN + 0x20]
+    call LIN + 0x10
+    CHECK eax, 0x2000
+    mov dword [PT2], PHYS + P_ + W_ + U_
+    call flush
+    call LIN + 0x10
+    CHECK eax, 0x1000
+    mov dword [PT2], PHYS + 0x1000 + P_ + W_ + U_ + G_
+    call flush
+    call LIN + 0x10
+    CHECK eax, 0x2000
+    call flush
+    call flush
+    mov dword [PT2], 0
+    invlpg [LIN]
+    EXPECT 14, 0, LIN + 0x10, .faulted
+    jmp LIN + 0x10
+.faulted:
+    mov dword [PT2], PHYS + P_ + W_ + U_ + G_
+    call LIN + 0x10
+    CHECK eax, 0x1000
+    mov dword [PT2], PHYS + 0x1000 + P_ + W_ + U_ + G_
+    call .toggle
+    call LIN + 0x10
+    CHECK eax, 0x2000
+    UNTIL_DONE .turn
+    mov eax, cr4
+    and eax, ~0x80
+    mov cr4, eax
+.none:
+    ret
+.toggle:
+    mov eax, cr4
+    xor eax, 0x80
+    mov cr4, eax
+    or eax, 0x80
+    mov cr4, eax
+    ret
 
 flush:
     push eax

@@ -136,8 +136,7 @@ static bool op##bits##_repeated(struct cpu *c, const struct insn *i) \
     } \
     return true; \
 }
-#define MOVING(handler, op, bits, piece) \
-REPEATED(op, bits, piece) \
+#define ONCE_OR_REPEATED(handler, op, bits) \
 void handler(struct cpu *c, const struct insn *i) \
 { \
     if (i->flags & (INSN_REP | INSN_REPNE)) { \
@@ -148,6 +147,7 @@ void handler(struct cpu *c, const struct insn *i) \
     } \
     NEXT(c, i); \
 }
+#define MOVING(handler, op, bits, piece) REPEATED(op, bits, piece) ONCE_OR_REPEATED(handler, op, bits)
 MOVING(exec_MOVS_B, movs, 8, copy_piece) MOVING(exec_MOVS_Yv_Xv_16, movs, 16, copy_piece) MOVING(exec_MOVS_Yv_Xv_32, movs, 32, copy_piece)
 MOVING(exec_STOS_B, stos, 8, fill_piece) MOVING(exec_STOS_Yv_rAX_16, stos, 16, fill_piece) MOVING(exec_STOS_Yv_rAX_32, stos, 32, fill_piece)
 MOVING(exec_LODS_B, lods, 8, no_piece) MOVING(exec_LODS_rAX_Xv_16, lods, 16, no_piece) MOVING(exec_LODS_rAX_Xv_32, lods, 32, no_piece)
@@ -177,16 +177,7 @@ static bool op##bits##_repeated(struct cpu *c, const struct insn *i) \
     } \
     return true; \
 } \
-void handler(struct cpu *c, const struct insn *i) \
-{ \
-    if (i->flags & (INSN_REP | INSN_REPNE)) { \
-        if (!op##bits##_repeated(c, i)) \
-            return; \
-    } else { \
-        op##bits(c, i); \
-    } \
-    NEXT(c, i); \
-}
+ONCE_OR_REPEATED(handler, op, bits)
 #define CMPS(handler, bits) \
     COMPARING(handler, cmps, bits, mem_read##bits(c, i->seg, c->gpr[ESI] & mask), mem_read##bits(c, ES, c->gpr[EDI] & mask), \
               advance(c, i, ESI, step); advance(c, i, EDI, step);)

@@ -1,11 +1,12 @@
 /* Contexts: what translated code takes for granted about the CPU, and the table of landings for indirect jumps in each.
  *
  * A guest has few: kernel and user of a flat system, or one for each code segment of a 16-bit program. The tables hold a landing by the low
- * 16 bits of EIP. They say nothing of address spaces: they are cleared when the mmu forgot translations. */
+ * 16 bits of EIP. They say nothing of address spaces: they are cleared when the mmu forgot translations, and when that were not those of
+ * global pages, the landings in these stay. */
 #include "engine/translator/translator.h"
 #include <sys/mman.h>
 
-enum { JUMPS = 1 << 16, TABLE_BYTES = JUMPS * (sizeof(uint32_t) + sizeof(uint16_t)) };
+enum { JUMPS = 1 << 16, TABLE_BYTES = JUMPS * (sizeof(uint32_t) + 2 * sizeof(uint16_t) + 1) };
 
 static bool down_now(const struct cpu *c) { return c->eflags & FLAG_DF; }
 static bool io_now(const struct cpu *c) { return !cpu_protected(c) || c->cpl <= cpu_iopl(c); }
@@ -16,22 +17,24 @@ static bool matches(const struct context *x, const struct cpu *c, unsigned mode,
         && x->read_classes == c->read_classes && x->write_classes == c->write_classes && x->down == down_now(c) && x->io == io_now(c);
 }
 
-void context_clear_jumps(struct context *x)
+void context_clear_jumps(struct context *x, bool global_too)
 {
-    for (unsigned n = 0; n < x->filled_count; n++)
-        x->jumps[x->filled[n]] = x->miss;
-    x->filled_count = 0;
+    for (unsigned list = 0; list <= global_too; list++) {
+        for (unsigned n = 0; n < x->filled_count[list]; n++) {
+            x->jumps[x->filled[list][n]] = x->miss;
+            x->listed[x->filled[list][n]] &= (uint8_t)~(1 << list);
+        }
+        x->filled_count[list] = 0;
+    }
 }
 
-void context_set_jump(struct context *x, uint32_t eip, uint32_t landing)
+void context_set_jump(struct context *x, uint32_t eip, uint32_t landing, bool global)
 {
-    uint32_t *jump = &x->jumps[eip & (JUMPS - 1)];
-    if (*jump == x->miss) {
-        if (x->filled_count == JUMPS)
-            context_clear_jumps(x);
-        x->filled[x->filled_count++] = (uint16_t)eip;
-    }
-    *jump = landing;
+    unsigned n = eip & (JUMPS - 1), bit = 1u << global;
+    if (!(x->listed[n] & bit))
+        x->filled[global][x->filled_count[global]++] = (uint16_t)n;
+    x->listed[n] |= (uint8_t)bit;
+    x->jumps[n] = landing;
 }
 
 /* Below 2 GiB, so that a displacement reaches it. */
@@ -41,7 +44,9 @@ static bool make_table(struct context *x, uint32_t miss)
     if (table == MAP_FAILED)
         return false;
     x->jumps = table;
-    x->filled = (uint16_t *)(x->jumps + JUMPS);
+    x->filled[0] = (uint16_t *)(x->jumps + JUMPS);
+    x->filled[1] = x->filled[0] + JUMPS;
+    x->listed = (uint8_t *)(x->filled[1] + JUMPS);
     x->miss = miss;
     for (unsigned n = 0; n < JUMPS; n++)
         x->jumps[n] = miss;
@@ -72,7 +77,7 @@ struct context *context_now(struct translator *tr, unsigned mode)
     struct context *x = &tr->contexts[tr->context_next++ % CONTEXTS];
     if (x->jumps) {
         drop_code(tr, x);
-        context_clear_jumps(x);
+        context_clear_jumps(x, true);
     } else if (!make_table(x, code_run(tr, tr->routine.miss))) {
         return NULL;
     }

@@ -27,9 +27,11 @@ typedef struct outcome enter_fn(uintptr_t cpu, const uint8_t *code, uint64_t rem
 
 static void forget_landings(struct translator *tr)
 {
+    const struct tlb *tlb = tr->cpu->tlb;
     for (unsigned n = 0; n < CONTEXTS; n++)
-        context_clear_jumps(&tr->contexts[n]);
-    tr->flushes = tr->cpu->tlb->flushes;
+        context_clear_jumps(&tr->contexts[n], tr->global_flushes != tlb->global_flushes);
+    tr->flushes = tlb->flushes;
+    tr->global_flushes = tlb->global_flushes;
     tr->count.flushes++;
 }
 
@@ -41,7 +43,7 @@ static void connect(struct translator *tr, struct translation *t)
     if (l && l->eip == t->eip && l->from->context == x && (l->from->block->physical ^ t->block->physical) < 4096 && !l->to)
         link_patch(l, t);
     tr->link = NULL;
-    context_set_jump(x, t->eip, code_run(tr, t->landing));
+    context_set_jump(x, t->eip, code_run(tr, t->landing), mmu_global(tr->cpu, x->cs_base + t->eip));
 }
 
 /* struct cpu is exact again: translated code was left, or an instruction in it faulted. */

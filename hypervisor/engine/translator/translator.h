@@ -22,8 +22,9 @@ struct context {
     uint8_t down, io;                           /* DF is set; CLI and STI change IF, CPL being at most IOPL */
     bool windowed;                              /* there is a window: memory at GS base + linear address */
     uint32_t *jumps, miss;                      /* by the low 16 bits of EIP: where a landing is executed, or the miss routine */
-    uint16_t *filled;                           /* which entries are landings */
-    unsigned filled_count;
+    uint8_t *listed;                            /* by the same: bit per list that has the entry */
+    uint16_t *filled[2];                        /* lists of the entries that are landings; [1]: in global pages */
+    unsigned filled_count[2];
 };
 
 struct translation;
@@ -94,7 +95,7 @@ struct translator {
     bool running;
     uint64_t began;                             /* cpu->instructions when translated code was entered */
     uint64_t stop;                              /* the present run of translated code ends at this many instructions */
-    uint32_t flushes;                           /* mmu flushes as of the last clearing of the jump tables */
+    uint32_t flushes, global_flushes;           /* the mmu's, as of the last clearing of the jump tables */
     bool plain;                                 /* the host has no BMI2 */
     unsigned threshold, near;                   /* a block is translated after so many executions; so many instructions before the end
                                                    of a run, the interpreter goes on: translated code may go a little further than asked */
@@ -118,8 +119,8 @@ void code_cache_drop(struct translator *);                     /* everything */
 
 /* --- contexts.c --------------------------------------------------------------------------------------------------- */
 struct context *context_now(struct translator *, unsigned mode);
-void context_clear_jumps(struct context *);
-void context_set_jump(struct context *, uint32_t eip, uint32_t landing);
+void context_clear_jumps(struct context *, bool global_too);
+void context_set_jump(struct context *, uint32_t eip, uint32_t landing, bool global);
 void contexts_destroy(struct translator *);
 static inline enum segment_class class_of(uint16_t classes, unsigned seg) { return classes >> (seg * 2) & 3; }
 
