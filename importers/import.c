@@ -69,7 +69,7 @@ static void look_deeper(struct import *i)
 {
     struct import_result *r = i->r;
     unsigned seconds = i->o->inspect_seconds ? i->o->inspect_seconds : INSPECT_SECONDS;
-    bool damaged = false, any = false;
+    bool damaged = false, any = false, plain = true;
     struct inspect_image images[IMPORT_DISKS];
     char real[IMPORT_DISKS][PATH_MAX];
     for (unsigned n = 0; n < r->disk_count; n++) {
@@ -78,13 +78,18 @@ static void look_deeper(struct import *i)
         const char *path = image ? disk_file(i, &i->disks[n], "disk%u.qcow2.part", part) : r->disks[n].source;
         damaged = damaged || i->disks[n].table.damaged;
         any = any || i->disks[n].table.kind != TABLE_NONE;
-        images[n] = (struct inspect_image){ realpath(path, real[n]) ? real[n] : path, image ? "qcow2" : r->disks[n].format };
+        const char *format = image ? "qcow2" : r->disks[n].format;
+        plain = plain && (image || ((!strcmp(r->disks[n].kind, "file") || !strcmp(r->disks[n].kind, "block device")) &&
+                                    (!strcmp(format, "raw") || (!strcmp(format, "qcow2") && !i->o->parent_count))));
+        images[n] = (struct inspect_image){ realpath(path, real[n]) ? real[n] : path, format };
     }
     if (i->o->no_inspect)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not asked");
     else if (damaged)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: the partition table is damaged and could make it "
                  "hang");
+    else if (!plain)
+        snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: in a dry run it looks only at raw and qcow2 files");
     else if (!any)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: there is no partition table and no file system");
     else

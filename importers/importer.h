@@ -41,7 +41,7 @@ struct import_geometry {                        /* zeros: nothing to pin, the fi
     char reason[IMPORT_TEXT];
 };
 struct import_disk {
-    char source[1024], kind[32], format[32];    /* kind: "file", "block device", "stream", "qcow2 image"; format: "raw", "vhd" ... */
+    char source[1024], kind[32], format[32];    /* kind: "file", "block device", "stream" ...; format: "raw", "vhd" ... */
     uint64_t bytes, sectors, bad_bytes;         /* of the guest's disk; sectors: rounded up; bad: could not be read */
     uint64_t resumed_at;                        /* as far as an earlier import had come */
     char sha256[65], md5[65];                   /* of those bytes */

@@ -2,6 +2,7 @@
  * be worthless. References: [FORMATS]. */
 #include "importers/sources/source.h"
 #include "importers/sources/feed.h"
+#include "importers/formats/formats.h"
 #include "base/bits.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -9,36 +10,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct magic { uint64_t at; const char *bytes; size_t length; const char *what, *remedy; };
-#define CONVERT "convert it with `qemu-img convert -O raw` first"
-static const struct magic magics[] = {
-    { 0, "EVF\x09\x0d\x0a\xff\x00", 8, "an EnCase image (E01)", "export it with `ewfexport -f raw` first" },
-    { 0, "EVF2\x0d\x0a\x81\x00", 8, "an EnCase image (Ex01)", "export it as a raw image first" },
-    { 0, "conectix", 8, "a VHD image", CONVERT }, { 0, "vhdxfile", 8, "a VHDX image", CONVERT },
-    { 0, "KDMV", 4, "a VMDK image", CONVERT }, { 0, "COWD", 4, "a VMDK image", CONVERT },
-    { 0, "# Disk DescriptorFile", 21, "a VMDK descriptor", CONVERT }, { 64, "\x7f\x10\xda\xbe", 4, "a VDI image", CONVERT },
-    { 0, "WithoutFreeSpace", 16, "a Parallels image", CONVERT }, { 0, "AFF", 3, "an AFF image", "export it as a raw image first" },
-    { 32769, "CD001", 5, "a CD-ROM image (ISO 9660)", "start a machine with it by `holdover boot --cdrom`" },
-    { 0, "PK\x03\x04", 4, "a zip archive", "unpack it first" }, { 0, "7z\xbc\xaf\x27\x1c", 6, "a 7z archive", "unpack it first" },
-};
-
-static bool head_known(const struct source *s, struct error *err)
+/* A stream cannot be searched: of it only raw disks are taken. */
+static bool feed_raw(const struct source *s, struct error *err)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
-        const struct magic *m = &magics[i];
-        if (s->head_length >= m->at + m->length && !memcmp(s->head + m->at, m->bytes, m->length))
-            return error_set(err, ENOTSUP, "%s is %s, which cannot be imported yet; %s", s->name, m->what, m->remedy);
+    const char *format;
+    json_t *details;
+    struct block *head = block_open_memory(s->head_length, err);
+    if (!head || block_write(head, 0, s->head, s->head_length)) {
+        block_close(head);
+        return false;
     }
-    return true;
-}
-
-/* A fixed VHD is a raw disk with a footer of 512 bytes, which must not become a part of the disk. */
-static bool tail_known(const struct source *s, struct error *err)
-{
-    char tail[8];
-    if (s->size >= 1024 && !block_read(s->block, s->size - 512, tail, sizeof(tail)) && !memcmp(tail, "conectix", 8))
-        return error_set(err, ENOTSUP, "%s is a VHD image, which cannot be imported yet; " CONVERT, s->name);
-    return true;
+    const struct disk_format *f = format_find(head);
+    if (f) {
+        block_close(head);
+        return error_set(err, ENOTSUP, "%s is a %s, which cannot be read as a stream; give its file name", s->name, f->what);
+    }
+    head = format_open(head, &(struct format_names){ .path = s->name }, &format, &details, err);
+    block_close(head);
+    return head;
 }
 
 static bool feed_found(struct source *s, struct feed *f, struct error *err)
@@ -54,34 +43,39 @@ static bool feed_found(struct source *s, struct feed *f, struct error *err)
         if (!s->feed || !feed_read(s->feed, s->head, SOURCE_HEAD, &s->head_length, err))
             return false;
     }
-    if (s->head_length >= 4 && !memcmp(s->head, "QFI\xfb", 4))
-        return error_set(err, ENOTSUP, "%s is a qcow2 image, which cannot be read as a stream; give its file name", s->name);
-    return s->head_length ? head_known(s, err) : error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
+    return s->head_length ? feed_raw(s, err) : error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
 }
 
-static bool file_open(struct source *s, bool device, const volatile sig_atomic_t *cancel, struct error *err)
+/* The first bytes, or with bad sectors what can be read of them. */
+static void head_read(struct source *s, struct block *b)
 {
-    struct block *b = s->block = block_open_auto(s->name, BLOCK_RDONLY, err);
-    if (!b)
-        return false;
-    bool qcow2 = !strcmp(b->class->name, "qcow2");
-    s->kind = qcow2 ? "qcow2 image" : device ? "block device" : "file";
-    s->size = b->size;
-    if (qcow2 && b->below)
-        return error_set(err, ENOTSUP, "%s is a layer over another image; join them with `qemu-img convert -O raw` first", s->name);
-    if (!s->size)
-        return error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
-    s->head_length = (size_t)MIN(s->size, (uint64_t)SOURCE_HEAD);
+    s->head_length = (size_t)MIN(b->size, (uint64_t)SOURCE_HEAD);
     memset(s->head, 0, sizeof(s->head));
-    if (block_read(b, 0, s->head, s->head_length))      /* bad sectors: what can be read of it */
+    if (s->head_length && block_read(b, 0, s->head, s->head_length))
         for (size_t at = 0; at < s->head_length; at += 512)
             block_read(b, at, s->head + at, MIN((size_t)512, s->head_length - at));
-    s->format = qcow2 ? "qcow2" : "raw";
-    if (!qcow2 && unpack_find(s->head, s->head_length)) {
+}
+
+static bool file_open(struct source *s, bool device, const struct source_options *o, const volatile sig_atomic_t *cancel, struct error *err)
+{
+    struct format_names names = { s->name, o ? o->parents : NULL, o ? o->parent_count : 0 };
+    struct block *b = s->block = block_open_raw(s->name, BLOCK_RDONLY, err);
+    s->kind = device ? "block device" : "file";
+    if (!b)
+        return false;
+    if (!b->size)
+        return error_set(err, ENODATA, "%s is empty; there is no disk to import", s->name);
+    head_read(s, b);
+    if (unpack_find(s->head, s->head_length)) {
         s->block = NULL;
         return feed_found(s, feed_block(b, s->name, cancel, err), err);
     }
-    return qcow2 || (head_known(s, err) && tail_known(s, err));
+    if (!(s->block = format_open(b, &names, &s->format, &s->details, err)))
+        return false;
+    s->size = s->block->size;
+    if (s->block != b)
+        head_read(s, s->block);
+    return true;
 }
 
 bool source_open(struct source *s, const char *name, const struct source_options *o, const volatile sig_atomic_t *cancel, struct error *err)
@@ -89,7 +83,6 @@ bool source_open(struct source *s, const char *name, const struct source_options
     struct stat st;
     int fd;
     *s = (struct source){ .name = name, .kind = "stream", .format = "raw" };
-    (void)o;
     if (!strncmp(name, "ssh://", 6)) {
         s->kind = "remote disk";
         return feed_found(s, feed_ssh(name, cancel, &s->size, err), err);
@@ -102,7 +95,7 @@ bool source_open(struct source *s, const char *name, const struct source_options
     if (stat(name, &st))
         return error_set(err, errno, "cannot read %s: %s", name, strerror(errno));
     if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
-        return file_open(s, S_ISBLK(st.st_mode), cancel, err);
+        return file_open(s, S_ISBLK(st.st_mode), o, cancel, err);
     fd = open(name, O_RDONLY | O_CLOEXEC);
     return fd >= 0 ? feed_found(s, feed_descriptor(fd, name, cancel, err), err)
                    : error_set(err, errno, "cannot read %s: %s", name, strerror(errno));

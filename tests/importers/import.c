@@ -279,7 +279,8 @@ Test(import, qcow2_source)
     cr_assert_eq(test_run("qemu-img convert -O qcow2 '%s' '%s'", raw, source), 0);
     struct import_options o = options_for(source, guest);
     cr_assert(import_run(&o, &r, &err), "%s", err.text);
-    cr_assert_str_eq(r.disks[0].kind, "qcow2 image");
+    cr_assert_str_eq(r.disks[0].kind, "file");
+    cr_assert_str_eq(r.disks[0].format, "qcow2");
     import_result_free(&r);
     check_image(guest, raw);
     free(bytes);
