@@ -51,7 +51,7 @@ LIB        := $(BUILD)/libhypervisor.a
 IMPORTLIB  := $(BUILD)/libimporters.a
 TESTLIB    := $(BUILD)/libtests.a
 
-.PHONY: all deps demo check check-unit check-guests golden lockstep lockstep-long bench layers lint install clean tests fuzz fuzz-devices fuzzers needed
+.PHONY: all deps demo check check-unit check-guests check-importers golden lockstep lockstep-long bench layers lint install clean tests fuzz fuzz-devices fuzzers needed
 all: $(PROGRAM) $(TOOLS) $(BUILD)/legacy-profiles
 
 $(PROGRAM): $(call obj,$(CONSOLE)) $(IMPORTLIB) $(LIB)
@@ -111,6 +111,9 @@ check-unit: all tests
 	$(Q)O=$(BUILD) tests/run.sh $(TESTS)
 check-guests: all tests
 	$(Q)O=$(BUILD) tests/guests/run.sh
+# Whole imports of disks made from packages and by own writers; IMPORTERS_ARGS=--short leaves packages and libguestfs out.
+check-importers: all
+	$(Q)O=$(BUILD) tests/importers/run.sh $(IMPORTERS_ARGS)
 # A minute of fuzzing (FUZZ_SECONDS a target); crashes are left in build/fuzz.
 FUZZ_SECONDS ?= 15
 fuzz:

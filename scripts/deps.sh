@@ -8,7 +8,7 @@ build="gcc make libc6-dev binutils pkg-config nasm zlib1g-dev libpng-dev libsdl2
        libzstd-dev libnbd-dev libxml2-dev seabios"
 tests="libcriterion-dev clang libclang-rt-14-dev qemu-utils qemu-system-x86 ipxe-qemu e2fsprogs dosfstools mtools fakeroot cpio xorriso
        supermin libguestfs-tools linux-image-cloud-amd64 xvfb xauth xdotool imagemagick file fdisk bzip2 xz-utils zstd kmod nbdkit
-       ca-certificates python3-minimal poppler-utils ghostscript iproute2"
+       ca-certificates python3 ntfs-3g ewf-tools poppler-utils ghostscript iproute2"
 wanted=$build
 [ "${1:-all}" = build ] || wanted="$build $tests"
 
