@@ -232,7 +232,7 @@ bool volume_tree(struct block *disk, uint64_t start, uint64_t length, struct vol
                               .own = calloc(1, classes[i]->size), .cache = calloc(1, sizeof(*v->cache)), .budget = READS_MOST };
         uint8_t oem[8];
         if (v->own && v->cache && v->class->open(v)) {
-            if (v->class->ignore_case && volume_read(v, 3, oem, 8))
+            if (v->class->ignore_case && !v->oem[0] && volume_read(v, 3, oem, 8))
                 text_clean(v->oem, sizeof(v->oem), oem, 8);
             return true;
         }

@@ -165,3 +165,44 @@ Test(volumes, ext)
         block_close(b);
     }
 }
+
+/* Through ntfs-3g, so that folders grow indexes and files are compressed and in pieces. */
+Test(volumes, ntfs)
+{
+    static const char *const options[] = { "-c 4096", "-c 512", "-c 65536" };
+    NEED("mkntfs", "ntfs-3g", "fusermount3", "setfattr");
+    char *folder = test_folder(), *mount = strdup(test_path(folder, "mount"));     /* paths of tests are used again */
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        char name[8] = { (char)('a' + i) };
+        char *image = strdup(image_new(folder, name, i == 2 ? 200 : 60));
+        cr_assert_eq(test_run("mkntfs -F -Q -q -L 'Old Disk' %s '%s'; mkdir -p '%s'", options[i], image, mount), 0);
+        if (test_run("ntfs-3g -o compression '%s' '%s'", image, mount))
+            TEST_SKIP("volumes/ntfs", "this host mounts nothing through fuse");
+        samples_write(mount);
+        int failed = test_run("cd '%s' && mkdir small && for i in $(seq 1400); do echo $i-----------------%01000d >small/$i; done &&"
+            "rm small/*[13579] && cat LARGE.BIN LARGE.BIN >pieces.bin && mkdir packed && "
+            "(setfattr -h -v 0x00080000 -n system.ntfs_attrib packed || setfattr -h -v 0x00000800 -n system.ntfs_attrib_be packed); "
+            "seq 1000000 7 1300000 | sed 's/.*/line & of many/' >packed/text; "
+            "(cat packed/text; cat LARGE.BIN; head -c 300000 /dev/zero; echo end) >packed/mixed; cp packed/mixed ../mixed", mount, 0);
+        cr_assert_eq(test_run("fusermount3 -u '%s' || { sleep 1; fusermount3 -u '%s'; }; sync", mount, mount), 0);
+        cr_assert_eq(failed, 0);
+        image_check(image, 0, "ntfs", "Old Disk");
+        struct volume v;
+        struct tree t;
+        size_t length, got, large = 1800002;
+        uint8_t *mixed = test_read(test_path(folder, "mixed"), &length), *bytes = malloc(length + large);
+        struct block *b = image_open(image, 0, &v, &t, "ntfs");
+        cr_assert_str_eq(v.oem, "NTFS 3.1");
+        cr_assert(t.read_part(t.at, "packed/mixed", 0, bytes, (got = length, &got)) && got == length && !memcmp(bytes, mixed, length));
+        cr_assert(t.read_part(t.at, "packed/MIXED", 650001, bytes, (got = 1000, &got)) && !memcmp(bytes, mixed + 650001, 1000));
+        cr_assert(t.read_part(t.at, "pieces.bin", 0, bytes, (got = large + 9, &got)) && got == large);
+        for (size_t n = 0; n < large; n++)
+            cr_assert_eq(bytes[n], byte_of(4, n % 900001), "pieces at %zu", n);
+        struct count c = { .seek = "1398", .size = 0 };
+        cr_assert(t.list(t.at, "small", count_each, &c) && c.files == 700 && c.size > 1000, "%u", c.files);
+        free(mixed), free(bytes), free(image);
+        volume_close(&v);
+        block_close(b);
+    }
+    free(mount);
+}
