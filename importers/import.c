@@ -3,14 +3,13 @@
  * and what goes wrong takes everything away that was made, unless it can be continued. */
 #include "importers/import.h"
 #include "importers/evidence/evidence.h"
+#include "importers/pins/pins.h"
 #include "importers/pins/rules.h"
 #include "importers/systems/inspect.h"
 #include "base/bits.h"
 #include "profile/profile.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +103,7 @@ static void text_copy(char *to, size_t size, const char *from)
 static bool choose(struct import *i, struct error *err)
 {
     struct import_result *r = i->r;
-    char rules[PATH_MAX];
+    char rules[PATH_MAX], pins[PATH_MAX];
     text_copy(r->os, sizeof(r->os), facts_get(&i->facts, "os.type"));
     text_copy(r->product, sizeof(r->product), facts_get(&i->facts, "os.product"));
     text_copy(r->hostname, sizeof(r->hostname), facts_get(&i->facts, "hostname"));
@@ -112,52 +111,24 @@ static bool choose(struct import *i, struct error *err)
     text_copy(r->netmask, sizeof(r->netmask), facts_get(&i->facts, "netmask"));
     text_copy(r->gateway, sizeof(r->gateway), facts_get(&i->facts, "gateway"));
     text_copy(r->dns, sizeof(r->dns), facts_get(&i->facts, "dns"));
+    snprintf(rules, sizeof(rules), "%s", i->o->rules ? i->o->rules : "");
+    if (!i->o->rules)
+        snprintf(rules, sizeof(rules), "%s/import.rules", profile_folder());
+    char *name = strrchr(rules, '/');
+    snprintf(pins, sizeof(pins), "%.*spins.rules", name ? (int)(name + 1 - rules) : 0, rules);
+    if (!pins_make(pins, &i->facts, i->o->identity ? &i->identity : NULL, r, err))
+        return false;
+    for (size_t n = 0; n < i->identity.facts.count; n++) {      /* for the manifest */
+        char key[48];
+        snprintf(key, sizeof(key), "identity.%s", i->identity.facts.list[n].key);
+        facts_add(&i->facts, key, "%s", i->identity.facts.list[n].value);
+    }
     if (i->o->profile) {
         text_copy(r->profile, sizeof(r->profile), i->o->profile);
         text_copy(r->reason, sizeof(r->reason), "chosen by the user");
         return true;
     }
-    snprintf(rules, sizeof(rules), "%s", i->o->rules ? i->o->rules : "");
-    if (!i->o->rules)
-        snprintf(rules, sizeof(rules), "%s/import.rules", profile_folder());
     return rules_choose(rules, &i->facts, r->profile, r->reason, err);
-}
-
-/* A line for guest.profile. A pin that finds no room is left out. */
-static void pin(struct import_result *r, const char *section, const char *key, const char *reason, const char *fmt, ...)
-{
-    struct import_pin *p = &r->pins[r->pin_count];
-    va_list args;
-    if (r->pin_count == IMPORT_PINS)
-        return;
-    va_start(args, fmt);
-    text_copy(p->section, sizeof(p->section), section);
-    text_copy(p->key, sizeof(p->key), key);
-    text_copy(p->reason, sizeof(p->reason), reason);
-    r->pin_count += (size_t)vsnprintf(p->value, sizeof(p->value), fmt, args) < sizeof(p->value);
-    va_end(args);
-}
-
-/* The geometry that the old system knew; and of the addresses that it has, those that are some: a NAT takes over the others' places. */
-static void pins_find(struct import_result *r)
-{
-    const struct { const char *key, *value; } net[] = {
-        { "guest", r->address }, { "gateway", r->gateway }, { "netmask", r->netmask }, { "dns", r->dns },
-    };
-    struct in_addr ignored;
-    for (unsigned n = 0; n < r->disk_count; n++) {
-        const struct import_geometry *g = &r->disks[n].geometry;
-        char section[] = "disk0";
-        section[4] = (char)('0' + n);
-        if (!g->heads)
-            continue;
-        pin(r, section, "cylinders", g->reason, "%u", g->cylinders);
-        pin(r, section, "heads", g->reason, "%u", g->heads);
-        pin(r, section, "sectors", g->reason, "%u", g->sectors);
-    }
-    for (size_t n = 0; n < ARRAY_SIZE(net) && inet_pton(AF_INET, r->address, &ignored) == 1; n++)
-        if (inet_pton(AF_INET, net[n].value, &ignored) == 1)
-            pin(r, "net", net[n].key, "the old system's own setting", "%s", net[n].value);
 }
 
 /* What is learnt from a disk's bytes: of its image, or on a dry run of the source itself. */
@@ -197,7 +168,6 @@ static bool conclude(struct import *i, struct error *err)
     }
     if (!choose(i, err))
         return false;
-    pins_find(i->r);
     i->r->manifest = manifest_make(i);
     return i->r->manifest ? true : error_set(err, ENOMEM, "no memory for the manifest of %s", i->r->disks[0].source);
 }
@@ -262,8 +232,8 @@ static bool disks_import(struct import *i, struct error *err)
 static bool import_steps(struct import *i, struct error *err)
 {
     char part[PATH_MAX], final[PATH_MAX];
-    if (i->o->identity)
-        return error_set(err, ENOTSUP, "%s is not read in this version", i->o->identity);
+    if (i->o->identity && !identity_read(i->o->identity, &i->identity, err))
+        return false;
     if (!i->o->source_count || i->o->source_count > IMPORT_DISKS)
         return error_set(err, EINVAL, "a machine has one to %d disks, not %u", IMPORT_DISKS, i->o->source_count);
     if (!disks_import(i, err) || !conclude(i, err))
@@ -325,6 +295,7 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
         source_list_free(&i->lists[n]);
     }
     facts_free(&i->facts);
+    identity_free(&i->identity);
     json_decref(i->report);
     free(i);
     return ok;

@@ -3,6 +3,7 @@
 #define IMPORTERS_IMPORT_H
 #include "importers/disk/partitions.h"
 #include "importers/evidence/ddrescue.h"
+#include "importers/pins/identity.h"
 #include "importers/sources/source.h"
 #include "importers/systems/facts.h"
 #include <limits.h>
@@ -17,7 +18,7 @@ struct import {
     struct source_list lists[IMPORT_DISKS]; unsigned list_count;
     struct source source;
     struct disk disks[IMPORT_DISKS]; struct disk *disk; struct import_disk *found;     /* disk, found: of the one being read */
-    struct facts facts; json_t *report;
+    struct facts facts; struct identity identity; json_t *report;
     struct import_progress progress; double begun, shown; uint64_t begun_at;   /* rate and time left count from begun_at */
 };
 double seconds_now(void);

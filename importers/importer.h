@@ -21,7 +21,7 @@ struct import_options {
     const char *identity;                       /* what a collector script wrote on the old machine; or NULL */
     const char *folder;                         /* the guest's folder; exists; disk0.qcow2 must not (unused by dry_run) */
     const char *profile;                        /* chosen by the user; NULL: by the rules */
-    const char *rules;                          /* NULL: import.rules of the shipped profiles */
+    const char *rules;                          /* NULL: import.rules of the shipped profiles; pins.rules is beside it */
     const char *tool_version;                   /* for the manifest */
     bool dry_run;                               /* read, hash, look and choose; write nothing */
     bool no_inspect;                            /* do not start libguestfs; the light detectors still look */
@@ -49,7 +49,7 @@ struct import_disk {
     struct import_geometry geometry;
     size_t finding_count; char findings[IMPORT_FINDINGS][IMPORT_TEXT];  /* sentences about the table and file systems */
 };
-struct import_pin { char section[16], key[24], value[96], reason[160]; };      /* a line of guest.profile */
+struct import_pin { char section[16], key[24], value[172], reason[160]; };      /* a line of guest.profile */
 struct import_result {
     bool kept;                                  /* it failed, but what was read is in the folder: the same import goes on there */
     unsigned disk_count; struct import_disk disks[IMPORT_DISKS];

@@ -1,6 +1,7 @@
-/* Rules, a line each:  CONDITION... -> PROFILE : REASON
+/* Rules, a line each:  CONDITION... -> TARGET... : REASON
  * Conditions on facts:  key=glob  key>=version  key<=version  key  !key   - any value of the key may satisfy it; a glob
- * ignores case. {key} in the reason stands for the value that a condition of this line matched, or the key's first one. */
+ * ignores case. {key} in a target or the reason stands for the value that a condition of this line matched, or the key's
+ * first one. */
 #include "importers/pins/rules.h"
 #include <ctype.h>
 #include <errno.h>
@@ -67,20 +68,20 @@ static const char *value_of(const struct facts *f, const struct matches *m, cons
     return value ? value : "unknown";
 }
 
-static void reason_write(char reason[IMPORT_TEXT], const char *text, const struct facts *f, const struct matches *m)
+static void text_fill(char to[IMPORT_TEXT], const char *text, const struct facts *f, const struct matches *m)
 {
     size_t n = 0;
     while (*text && n < IMPORT_TEXT - 1) {
         char key[64];
         int used = 0;
-        if (sscanf(text, "{%63[a-z.]}%n", key, &used) == 1 && used) {
-            n += (size_t)snprintf(reason + n, IMPORT_TEXT - n, "%s", value_of(f, m, key));
+        if (sscanf(text, "{%63[a-z0-9.-]}%n", key, &used) == 1 && used) {
+            n += (size_t)snprintf(to + n, IMPORT_TEXT - n, "%s", value_of(f, m, key));
             text += used;
         } else {
-            reason[n++] = *text++;
+            to[n++] = *text++;
         }
     }
-    reason[n < IMPORT_TEXT ? n : IMPORT_TEXT - 1] = 0;
+    to[n < IMPORT_TEXT ? n : IMPORT_TEXT - 1] = 0;
 }
 
 static bool line_holds(char *conditions, const struct facts *f, struct matches *m)
@@ -93,13 +94,27 @@ static bool line_holds(char *conditions, const struct facts *f, struct matches *
     return true;
 }
 
-bool rules_choose(const char *path, const struct facts *f, char profile[64], char reason[IMPORT_TEXT], struct error *err)
+/* The targets of a line that holds, one by one; false ends it all. */
+static bool targets_give(char *targets, const char *reason, const struct facts *f, const struct matches *m, rule_target *each, void *arg)
+{
+    char target[IMPORT_TEXT], why[IMPORT_TEXT], *rest = NULL;
+    text_fill(why, reason, f, m);
+    for (char *t = strtok_r(targets, " \t", &rest); t; t = strtok_r(NULL, " \t", &rest)) {
+        text_fill(target, t, f, m);
+        if (!each(arg, target, why))
+            return false;
+    }
+    return true;
+}
+
+bool rules_apply(const char *path, const struct facts *f, rule_target *each, void *arg, struct error *err)
 {
     char line[LINE_MOST];
+    bool ok = true, more = true;
     FILE *file = fopen(path, "r");
     if (!file)
         return error_set(err, errno, "cannot read the rules %s: %s", path, strerror(errno));
-    for (unsigned number = 1; fgets(line, sizeof(line), file); number++) {
+    for (unsigned number = 1; ok && more && fgets(line, sizeof(line), file); number++) {
         struct matches m;
         char *text = line + strspn(line, " \t");
         text[strcspn(text, "\r\n")] = 0;
@@ -107,18 +122,30 @@ bool rules_choose(const char *path, const struct facts *f, char profile[64], cha
             continue;
         char *arrow = strstr(text, "->"), *colon = arrow ? strstr(arrow, " : ") : NULL;
         if (!colon) {
-            fclose(file);
-            return error_set(err, EINVAL, "%s:%u: a rule reads `conditions -> profile : reason`", path, number);
+            ok = error_set(err, EINVAL, "%s:%u: a rule reads `conditions -> targets : reason`", path, number);
+            continue;
         }
         *arrow = *colon = 0;
-        if (!line_holds(text, f, &m))
-            continue;
-        fclose(file);
-        if (sscanf(arrow + 2, "%63s", profile) != 1)
-            return error_set(err, EINVAL, "%s:%u: the rule names no profile", path, number);
-        reason_write(reason, colon + 3, f, &m);
-        return true;
+        more = !line_holds(text, f, &m) || targets_give(arrow + 2, colon + 3, f, &m, each, arg);
     }
     fclose(file);
-    return error_set(err, EINVAL, "no rule in %s fits; its last line should have no conditions", path);
+    return ok;
+}
+
+struct choice { char *profile, *reason; bool made; };
+
+static bool choice_take(void *arg, const char *target, const char *reason)
+{
+    struct choice *c = arg;
+    c->made = true;
+    snprintf(c->profile, 64, "%s", target);
+    snprintf(c->reason, IMPORT_TEXT, "%s", reason);
+    return false;
+}
+
+bool rules_choose(const char *path, const struct facts *f, char profile[64], char reason[IMPORT_TEXT], struct error *err)
+{
+    struct choice c = { profile, reason, false };
+    return rules_apply(path, f, choice_take, &c, err) &&
+           (c.made || error_set(err, EINVAL, "no rule in %s fits; its last line should have no conditions", path));
 }
