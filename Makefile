@@ -32,6 +32,14 @@ ifeq ($(call pkg,slirp),yes)
 LIBS    += $(shell pkg-config --libs slirp)
 CPPFLAGS += -DHAVE_SLIRP
 endif
+ifeq ($(call pkg,libnbd),yes)
+LIBS    += $(shell pkg-config --libs libnbd)
+CPPFLAGS += -DHAVE_LIBNBD
+endif
+ifeq ($(call pkg,libxml-2.0),yes)
+LIBS    += $(shell pkg-config --libs libxml-2.0)
+CPPFLAGS += $(shell pkg-config --cflags libxml-2.0) -DHAVE_LIBXML
+endif
 ifeq ($(call pkg,libguestfs),yes)
 GUESTFS_LIBS := $(shell pkg-config --libs libguestfs)
 CPPFLAGS += -DHAVE_GUESTFS
@@ -79,6 +87,12 @@ needed:
 		echo "make: the library $$l is missing; run 'make deps' first" >&2; exit 1; }; done
 ifneq ($(call pkg,slirp),yes)
 	$(Q)echo "make: libslirp is missing: net.mode=nat is left out"
+endif
+ifneq ($(call pkg,libnbd),yes)
+	$(Q)echo "make: libnbd is missing: nbd:// sources are left out"
+endif
+ifneq ($(call pkg,libxml-2.0),yes)
+	$(Q)echo "make: libxml2 is missing: OVA sources are left out"
 endif
 ifndef GUESTFS_LIBS
 	$(Q)echo "make: libguestfs is missing: imports will not look inside the disk"

@@ -21,8 +21,7 @@ void feed_close(struct feed *);                 /* NULL is fine */
 bool feed_cancelled(const struct feed *, struct error *);      /* with the sentence */
 
 struct feed *feed_descriptor(int fd, const char *name, const volatile sig_atomic_t *cancel, struct error *);   /* takes fd */
-/* From ssh://[user@]host[:port]/PATH, by `dd` there. *size: what the remote machine told, or 0. */
-struct feed *feed_ssh(const char *url, const volatile sig_atomic_t *cancel, uint64_t *size, struct error *);
+struct feed *feed_ssh(const char *url, const volatile sig_atomic_t *cancel, struct error *);      /* ssh://[user@]host[:port]/PATH */
 struct feed *feed_block(struct block *, const char *name, const volatile sig_atomic_t *cancel, struct error *);    /* takes the block */
 
 /* The name of the compression that a head shows; NULL: none. */

@@ -6,7 +6,7 @@
 #include "importers/importer.h"
 #include <jansson.h>
 
-enum { SOURCE_HEAD = 65536 };
+enum { SOURCE_HEAD = 3 << 20 };               /* more than a floppy */
 /* What the guest has of it: a disk, a CD (kept as the image of its data sectors, 2048 bytes each) or a floppy. */
 enum source_media { MEDIA_DISK, MEDIA_CD, MEDIA_FLOPPY };
 struct source_options { const char *const *parents; size_t parent_count; };     /* images that the user named as parents of others */
@@ -17,7 +17,7 @@ struct source {
     json_t *details;                            /* for the manifest, or NULL; an array "notes" in it holds sentences for the user */
     struct block *block; struct feed *feed;     /* one of them; the bytes of the guest's disk */
     uint64_t size, position;                    /* size 0: not known */
-    uint8_t head[SOURCE_HEAD]; size_t head_length;      /* the first bytes, read to look at them */
+    uint8_t head[SOURCE_HEAD]; size_t head_length;      /* the first bytes of a feed, read to look at them */
 };
 /* The sources that one name stands for: of an OVA its disks ("server.ova/disk1.vmdk"), of anything else the name itself. */
 struct source_list { char **names; size_t count; };

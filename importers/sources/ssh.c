@@ -1,5 +1,5 @@
 /* The disk of a machine that still runs: ssh://[user@]host[:port]/dev/hda. The user's own `ssh` runs `dd` there; the machine needs no
- * more. Where it has blockdev too, a line with the size comes first. The command is one that sh and csh read alike. */
+ * more, and its size stays unknown: to ask for it would take a second log-in. The command is one that sh and csh read alike. */
 #include "importers/sources/feed.h"
 #include "base/bits.h"
 #include <ctype.h>
@@ -12,13 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SIZE_LINE "holdover-size "
-enum { LINE_MOST = 48, TAIL = 120 };
+enum { TAIL = 120, ADDRESS_MOST = 1000 };
 struct ssh {
     struct feed f;
-    pid_t pid; int out, err_fd; bool complained;
-    uint8_t head[LINE_MOST]; size_t have, at;   /* what came where the line was looked for */
-    uint64_t size;                              /* 0: not told */
+    pid_t pid; int out, err_fd;
     char tail[TAIL + 1];                        /* the end of what it said on its standard error */
 };
 
@@ -58,18 +55,14 @@ static bool ended(struct ssh *s, struct error *err)
     if (WEXITSTATUS(status))
         return error_set(err, EIO, "%s: ssh ended with status %d after %llu bytes: %s", s->f.name, WEXITSTATUS(status),
                          (unsigned long long)s->f.position, *tail ? tail : "it said nothing");
-    return !s->size || s->f.position == s->size || error_set(err, EIO, "%s: %llu bytes came of a disk that has %llu; nothing was kept",
-           s->f.name, (unsigned long long)s->f.position, (unsigned long long)s->size);
+    return true;
 }
 
 static bool ssh_read(struct feed *f, uint8_t *to, size_t length, size_t *got, struct error *err)
 {
     struct ssh *s = (struct ssh *)f;
     struct pollfd p[2] = { { .fd = s->out, .events = POLLIN }, { .fd = s->err_fd, .events = POLLIN } };
-    *got = MIN(length, s->have - s->at);
-    memcpy(to, s->head + s->at, *got);
-    s->at += *got;
-    while (!*got && s->pid) {
+    for (*got = 0; !*got && s->pid;) {
         if (feed_cancelled(f, err))
             return false;
         p[1].fd = s->err_fd;
@@ -99,27 +92,6 @@ static void ssh_close(struct feed *f)
 
 static const struct feed_class ssh_class = { sizeof(struct ssh), ssh_read, ssh_close };
 
-/* Takes the line with the size, if there is one; what is none stays for the first read. */
-static bool size_read(struct ssh *s, uint64_t *size, struct error *err)
-{
-    const size_t mark = strlen(SIZE_LINE);
-    size_t n = 1;
-    while (n && s->have < LINE_MOST - 1 && !memcmp(s->head, SIZE_LINE, MIN(s->have, mark)) && !memchr(s->head, '\n', s->have)) {
-        s->at = s->have;                        /* nothing to give back while it is read */
-        if (!ssh_read(&s->f, s->head + s->have, 1, &n, err))
-            return false;
-        s->have += n;
-    }
-    s->at = 0;
-    uint8_t *end = memchr(s->head, '\n', s->have);
-    if (end && (size_t)(end - s->head) > mark && !memcmp(s->head, SIZE_LINE, mark)) {
-        *end = 0;
-        *size = s->size = strtoull((char *)s->head + mark, NULL, 10);
-        s->at = s->have;
-    }
-    return true;
-}
-
 /* [user@]host, port and path; text holds them. The host goes to ssh as an argument, the path to a shell in quotes. */
 static bool url_split(const char *url, char *text, char **host, char **port, char **path, struct error *err)
 {
@@ -145,19 +117,18 @@ static bool url_split(const char *url, char *text, char **host, char **port, cha
            error_set(err, EINVAL, "%s: the port is not a number", url);
 }
 
+/* In quotes that no shell looks into. */
 static void command_make(char *command, const char *path)
 {
-    char quoted[4 * 1024 + 8], *q = quoted;
-    *q++ = '\'';
-    for (*q++ = '/'; *path; path++)             /* ' becomes '\'' */
-        q = *path == '\'' ? stpcpy(q, "'\\''") : (*q = *path, q + 1);
-    strcpy(q, "'");
-    sprintf(command, "blockdev --getsize64 %s | sed 's/^/" SIZE_LINE "/' ; dd if=%s bs=64k", quoted, quoted);
+    char *c = stpcpy(command, "dd if='/");
+    for (; *path; path++)
+        c = *path == '\'' ? stpcpy(c, "'\\''") : (*c = *path, c + 1);
+    strcpy(c, "' bs=64k");
 }
 
-struct feed *feed_ssh(const char *url, const volatile sig_atomic_t *cancel, uint64_t *size, struct error *err)
+struct feed *feed_ssh(const char *url, const volatile sig_atomic_t *cancel, struct error *err)
 {
-    char text[1024], command[2 * 4200], *host, *port = NULL, *path;
+    char text[ADDRESS_MOST], command[4 * ADDRESS_MOST + 32], *host, *port = NULL, *path;
     int out[2] = { -1, -1 }, errs[2] = { -1, -1 };
     posix_spawn_file_actions_t actions;
     if (snprintf(text, sizeof(text), "%s", url + strlen("ssh://")) >= (int)sizeof(text)) {
@@ -184,9 +155,9 @@ struct feed *feed_ssh(const char *url, const volatile sig_atomic_t *cancel, uint
     close(out[1]), close(errs[1]);
     s->out = out[0];
     s->err_fd = errs[0];
-    if (error)
-        s->pid = 0, error_set(err, error, "cannot start ssh for %s: %s; install openssh-client", url, strerror(error));
-    if (error || !size_read(s, size, err)) {
+    if (error) {
+        s->pid = 0;
+        error_set(err, error, "cannot start ssh for %s: %s; install openssh-client", url, strerror(error));
         feed_close(&s->f);
         return NULL;
     }

@@ -3,18 +3,18 @@
  * References: [GZIP] RFC 1952, [XZ], [ZSTD] RFC 8878. */
 #include "importers/sources/feed.h"
 #include "base/bits.h"
-#include "importers/sources/source.h"
 #include <bzlib.h>
 #include <errno.h>
 #include <lzma.h>
+#include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
 
 enum step { STEP_MORE, STEP_END, STEP_BAD, STEP_BIG };
-enum { XZ_MEMORY_MOST = 192 << 20 };            /* `xz -9` asks for 65 MiB */
+enum { IN = 256 << 10, XZ_MEMORY_MOST = 192 << 20 };            /* `xz -9` asks for 65 MiB */
 struct unpack {
     struct feed f; const struct codec *codec;
-    uint8_t in[SOURCE_HEAD]; size_t at, have;
+    uint8_t *in, *head, own[IN]; size_t at, have;      /* in: the copy of the head at first, then own */
     bool inside, last;                          /* in the middle of a member; nothing follows what `in` holds */
     z_stream z; lzma_stream lzma; bz_stream bz; ZSTD_DStream *zstd;
 };
@@ -98,7 +98,8 @@ const char *unpack_find(const uint8_t *head, size_t length)
 static bool refill(struct unpack *u, struct error *err)
 {
     u->at = 0;
-    return feed_read(u->f.below, u->in, sizeof(u->in), &u->have, err) && (u->last = u->have < sizeof(u->in), true);
+    u->in = u->own;
+    return feed_read(u->f.below, u->own, IN, &u->have, err) && (u->last = u->have < IN, true);
 }
 
 static bool bad(const struct unpack *u, struct error *err, const char *what)
@@ -142,6 +143,7 @@ static void unpack_close(struct feed *f)
     struct unpack *u = (struct unpack *)f;
     if (u->inside)
         u->codec->end(u);
+    free(u->head);
 }
 
 static const struct feed_class unpack_class = { sizeof(struct unpack), unpack_read, unpack_close };
@@ -156,7 +158,11 @@ struct feed *feed_unpacked(struct feed *below, const uint8_t *head, size_t lengt
     }
     f->below = below;
     u->codec = codec_find(head, length);
-    u->have = MIN(length, sizeof(u->in));
-    memcpy(u->in, head, u->have);
-    return f;
+    if ((u->in = u->head = malloc(length))) {
+        memcpy(u->head, head, u->have = length);
+        return f;
+    }
+    error_set(err, ENOMEM, "no memory to unpack %s", below->name);
+    feed_close(f);
+    return NULL;
 }

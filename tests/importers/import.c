@@ -263,8 +263,6 @@ Test(import, refusals)
     cr_assert(!import_run(&o, &r, &err) && strstr(err.text, "none"));
     test_write(none, "", 0);
     cr_assert(!import_run(&o, &r, &err) && strstr(err.text, "empty"));
-    o = options_for(folder, guest);
-    cr_assert(!import_run(&o, &r, &err) && strstr(err.text, "folder"), "%s", err.text);
 }
 
 Test(import, qcow2_source)
