@@ -32,40 +32,16 @@ static bool write_profile(const struct guest *g, const struct import_result *r, 
 
     machine_mac(g->name, mac);
     bool ok = profile_set(p, "profile", "inherit", r->profile, NULL, 0, err) && profile_set(p, "net", "mac", mac, NULL, 0, err);
-    for (unsigned i = 0; ok && i < r->pin_count; i++)
+    profile_reason(p, "profile", "inherit", r->reason);
+    profile_reason(p, "net", "mac", "made once, so that a change of the guest's name does not change it");
+    for (unsigned i = 0; ok && i < r->pin_count; i++) {
         ok = profile_set(p, r->pins[i].section, r->pins[i].key, r->pins[i].value, NULL, 0, err);
+        if (!i || strcmp(r->pins[i].reason, r->pins[i - 1].reason))
+            profile_reason(p, r->pins[i].section, r->pins[i].key, r->pins[i].reason);
+    }
     ok = ok && profile_write(p, guest_path(g, "guest.profile", path), err);
     profile_free(p);
     return ok;
-}
-
-static void print_text(const char *name, const struct import_result *r, bool dry_run)
-{
-    for (unsigned n = 0; n < r->disk_count; n++) {
-        const struct import_disk *d = &r->disks[n];
-        printf("%s %s: %llu bytes from %s, SHA-256 %s\n", dry_run ? "would import" : "imported", name,
-               (unsigned long long)d->bytes, d->source, d->sha256);
-        if (d->geometry.heads)
-            printf("geometry: %u cylinders, %u heads, %u sectors (%s)\n", d->geometry.cylinders, d->geometry.heads,
-                   d->geometry.sectors, d->geometry.reason);
-        for (size_t i = 0; i < d->finding_count; i++)
-            printf("note: %s\n", d->findings[i]);
-    }
-    if (*r->product || *r->os)
-        printf("system: %s\n", *r->product ? r->product : r->os);
-    printf("profile: %s (%s)\n", r->profile, r->reason);
-    if (*r->inspect_note)
-        printf("note: %s\n", r->inspect_note);
-    if (!dry_run)
-        printf("'holdover run %s' starts it\n", name);
-}
-
-static void print_json(const char *name, const struct import_result *r, bool dry_run)
-{
-    char *text = import_json(name, r, dry_run);
-
-    printf("%s\n", text ? text : "{}");
-    free(text);
 }
 
 /* Everything between the hidden folder and its final name. */
@@ -110,6 +86,7 @@ static int import(struct invocation *in)
         .no_inspect = o->no_inspect, .progress = progress_show, .ui = &progress };
     struct profile *wanted;
     struct error err = { 0 };
+    char *text;
     bool ok;
 
     if (!name_choose(o, options.sources[0], name, sizeof(name), &err))
@@ -126,10 +103,10 @@ static int import(struct invocation *in)
     else
         ok = library_begin(&g, name, &err) && import_into(&g, &options, &r, &err);
     progress_end(&progress);
-    if (ok && o->json)
-        print_json(name, &r, o->dry_run);
-    else if (ok)
-        print_text(name, &r, o->dry_run);
+    text = !ok ? NULL : o->json ? import_json(name, &r, o->dry_run) : import_text(name, &r, o->dry_run);
+    if (text)
+        printf(o->json ? "%s\n" : "%s", text);
+    free(text);
     import_result_free(&r);
     return ok ? EXIT_FINE : fail(EXIT_FAILED, &err);
 }

@@ -54,6 +54,20 @@ static void print_manifest(const json_t *manifest)
     }
 }
 
+/* Why a setting was pinned at import; "own" when it was not, or when its value has been changed since. */
+static const char *reason_of(const json_t *manifest, const struct setting *s)
+{
+    const char *section, *key, *value, *reason;
+    json_t *pin;
+    size_t i;
+
+    json_array_foreach(json_object_get(manifest, "pins"), i, pin)
+        if (!json_unpack(pin, "{s:s s:s s:s s:s}", "section", &section, "key", &key, "value", &value, "reason", &reason) &&
+            !strcmp(section, s->section) && !strcmp(key, s->key) && !strcmp(value, s->value))
+            return reason;
+    return "own";
+}
+
 static void print_guest(const struct guest *g, const struct profile *p, const json_t *manifest)
 {
     pid_t pid = guest_running(g);
@@ -71,8 +85,8 @@ static void print_guest(const struct guest *g, const struct profile *p, const js
     printf("\nSettings (those of %s, and the guest's own):\n", profile_get(p, "profile", "inherit"));
     for (size_t i = 0; i < p->count; i++)
         if (strcmp(p->settings[i].section, "profile"))
-            printf("  %s.%s = %s%s\n", p->settings[i].section, p->settings[i].key, p->settings[i].value,
-                   p->settings[i].inherited ? "" : "   (own)");
+            printf(p->settings[i].inherited ? "  %s.%s = %s\n" : "  %s.%s = %s   (%s)\n", p->settings[i].section, p->settings[i].key,
+                   p->settings[i].value, reason_of(manifest, &p->settings[i]));
 }
 
 static int show(struct invocation *in)

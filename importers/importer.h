@@ -64,7 +64,8 @@ struct import_result {
 /* Does the whole import. On failure nothing that it made stays in the folder, unless r->kept. */
 bool import_run(const struct import_options *, struct import_result *, struct error *);
 void import_result_free(struct import_result *);
-/* What `holdover import --json` prints, allocated. */
+/* What `holdover import` prints, and with --json, allocated. */
+char *import_text(const char *name, const struct import_result *, bool dry_run);
 char *import_json(const char *name, const struct import_result *, bool dry_run);
 void import_sweep(void);                        /* takes away what imports that were killed left in the temporary folder */
 

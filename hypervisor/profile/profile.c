@@ -24,8 +24,9 @@ struct profile *profile_new(void)
     return p;
 }
 
-static void setting_free(struct setting *s)
+void setting_free(struct setting *s)
 {
+    free(s->reason);
     free(s->section);
     free(s->key);
     free(s->value);
@@ -132,6 +133,16 @@ bool profile_set_text(struct profile *p, const char *assignment, struct error *e
         return profile_set(p, section, key, list, NULL, 0, err);
     }
     return profile_set(p, section, key, equals + 1, NULL, 0, err);
+}
+
+void profile_reason(struct profile *p, const char *section, const char *key, const char *text)
+{
+    struct setting *s = setting_find(p, section, key);
+
+    if (s) {
+        free(s->reason);
+        s->reason = copy_text(text);
+    }
 }
 
 const char *profile_get(const struct profile *p, const char *section, const char *key)

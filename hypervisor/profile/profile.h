@@ -4,16 +4,18 @@
 #define PROFILE_PROFILE_H
 #include "base/property.h"
 
-struct setting { char *section, *key, *value, *file; unsigned line; bool inherited; };    /* inherited: from a base profile */
+struct setting { char *section, *key, *value, *file, *reason; unsigned line; bool inherited; };    /* inherited: from a base profile */
 struct profile { char *name; struct setting *settings; size_t count; };
 
 struct profile *profile_new(void);
 /* A shipped profile by name (searched in $HOLDOVER_PROFILES, the build's legacy-profiles/, the installed data folder), or a path. */
 struct profile *profile_load(const char *name_or_path, struct error *);
 void profile_free(struct profile *);
+void setting_free(struct setting *);
 /* Keys and values of the fixed sections are checked at once; those of devices when the machine is made. file may be NULL. */
 bool profile_set(struct profile *, const char *section, const char *key, const char *value, const char *file, unsigned line,
                  struct error *);
+void profile_reason(struct profile *, const char *section, const char *key, const char *text);  /* a comment that profile_write puts before it */
 bool profile_set_text(struct profile *, const char *assignment, struct error *);   /* "section.key=value" of --set */
 const char *profile_get(const struct profile *, const char *section, const char *key);   /* NULL: not set */
 /* Fills an object from one section; errors name file and line. */

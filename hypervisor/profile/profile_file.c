@@ -176,14 +176,10 @@ static void drop_inherited(struct profile *p)
 
     for (size_t i = 0; i < p->count; i++) {
         struct setting *s = &p->settings[i];
-        if (s->inherited && !strcmp(s->section, "profile")) {
-            free(s->section);
-            free(s->key);
-            free(s->value);
-            free(s->file);
-        } else {
+        if (s->inherited && !strcmp(s->section, "profile"))
+            setting_free(s);
+        else
             p->settings[kept++] = *s;
-        }
     }
     p->count = kept;
 }
@@ -233,6 +229,8 @@ static bool settings_write(const struct profile *p, FILE *f, struct error *err)
             if (first)
                 fprintf(f, "%s[%s]\n", i ? "\n" : "", section);
             first = false;
+            if (s->reason)
+                fprintf(f, "; %.*s\n", LINE_MAX_BYTES - 2, s->reason);
             fprintf(f, "%s = %s\n", s->key, s->value);
         }
     }
