@@ -221,8 +221,9 @@ def ext(path, place, tree, kind="ext3", label="", options=(), when=None, folder=
         spread(tree, made, when)
         if folder:
             shutil.copytree(folder, made, symlinks=True, dirs_exist_ok=True)
+        env = {**os.environ, **({"E2FSPROGS_FAKE_TIME": str(when)} if when else {})}
         run("mke2fs", "-q", "-F", "-t", kind, "-I", 128, "-O", "^dir_index,^resize_inode", "-L", label, "-d", made, *options,
-            "-E", "offset=%d,root_owner=0:0" % (start * SECTOR), path, "%dk" % (length // 2))
+            "-E", "offset=%d,root_owner=0:0" % (start * SECTOR), path, "%dk" % (length // 2), env=env)
 
 
 # --- programs with the few bytes that tell their version ----------------------------------------------------------------
