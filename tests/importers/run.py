@@ -156,8 +156,10 @@ class Run:
             self.fine("verify", "old")
         raw = disk if self.source.raw is None and case.way in WHOLE else self.source.raw if self.source.raw is not None else self.source.names[0]
         self.compare(raw, manifest)
-        for key, sign, value in case.checks:
-            check(dry, manifest, open(os.path.join(self.home, "old", "guest.profile")).read(), key, sign, value)
+        profile = open(os.path.join(self.home, "old", "guest.profile")).read()
+        wrong = [w for w in (check(dry, manifest, profile, *c) for c in case.checks) if w]
+        if wrong:
+            raise Wrong("; ".join(wrong))
 
     def compare(self, raw, manifest):
         """The SHA-256 of the raw export, through a pipe, against the source's raw bytes and the manifest's."""
@@ -210,13 +212,13 @@ def values(dry, manifest, profile, key):
 
 
 def check(dry, manifest, profile, key, sign, value):
+    """What is wrong, or None."""
     have = values(dry, manifest, profile, key)
     number = lambda v: float(re.match(r"[0-9.]+", v).group())
     good = {"=": lambda: value in have if value else not any(have), "~": lambda: any(re.search(value, h) for h in have),
             "!~": lambda: not any(re.search(value, h) for h in have), "<=": lambda: all(number(h) <= number(value) for h in have),
             ">=": lambda: all(number(h) >= number(value) for h in have)}[sign]()
-    if not good:
-        raise Wrong("%s is %s, not %s %s" % (key, ", ".join(repr(h) for h in have)[:300] or "not there", sign, value))
+    return None if good else "%s is %s, not %s %s" % (key, ", ".join(repr(h) for h in have)[:300] or "not there", sign, value)
 
 
 def one(case):
