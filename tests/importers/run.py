@@ -16,7 +16,7 @@ from base import Skip  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("O", "build"))
 HOLDOVER = os.path.join(BUILD, "holdover")
-WORK = os.path.join(BUILD, "importers")
+WORK = os.path.join(BUILD, "disks")
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 locks, locks_lock = {}, threading.Lock()
 

@@ -8,7 +8,7 @@ import zlib
 from base import SECTOR, Skip, blank, boot_code, disk, entry, ext, fat, get, logical, mbr, put, run
 from dos import MSDOS_BOOT, day, msdos_files
 
-BUILD = os.path.join(os.path.abspath(os.environ.get("O", "build")), "importers")
+BUILD = os.path.join(os.path.abspath(os.environ.get("O", "build")), "disks")
 PACKAGES = "base-files base-passwd bash dash coreutils sed grep sysvinit-core openbsd-inetd inetutils-telnetd vsftpd postgresql-common".split()
 
 LILO_MBR = b"\xfa\xeb\x21\x01\xb4\x01LILO\x16\x06" + bytes(40) + b"\x8e\xd8\x8e\xd0"
