@@ -47,23 +47,36 @@ static bool agrees(struct chs c, uint64_t lba, uint32_t heads, uint32_t sectors)
     return c.sector && ((uint64_t)c.cylinder * heads + c.head) * sectors + c.sector - 1 == lba;
 }
 
-/* A partition ends with its cylinder, so its last address has the greatest head and sector. Proof: an address below the
- * limit of 1024 cylinders must give the linear one. */
-static bool table_geometry(const struct partition_table *t, uint32_t *heads, uint32_t *sectors, unsigned *number)
+/* The table's addresses are equations: every geometry there can be is tried, and the one that most of them fit wins; among equals
+ * the one in which most partitions end with a cylinder, as systems made them. An address on cylinder 0 proves little: it is
+ * not enough alone. Returns how many fit. */
+static unsigned table_geometry(const struct partition_table *t, uint32_t *heads, uint32_t *sectors, unsigned *all)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        const struct partition *p = &t->list[i];
-        uint32_t h = p->last.head + 1u, s = p->last.sector;
-        if (p->number == 0 || p->number > 4 || !s || h < 2)
-            continue;
-        bool end = p->last.cylinder < 1023 && agrees(p->last, p->start + p->sectors - 1, h, s);
-        bool start = p->last.cylinder >= 1023 && p->first.cylinder < 1023 && agrees(p->first, p->start, h, s);
-        if (end || start) {
-            *heads = h, *sectors = s, *number = p->number;
-            return true;
+    unsigned best = 0, best_fits = 0;
+    for (uint32_t h = 256; h >= 1; h--)
+        for (uint32_t s = 63; s >= 1; s--) {
+            unsigned fits = 0, proofs = 0, ends = 0;
+            *all = 0;
+            for (size_t i = 0; i < t->count; i++) {
+                const struct partition *p = &t->list[i];
+                const struct chs ends_of[] = { p->first, p->last };
+                for (unsigned n = 0; n < 2 && !strcmp(p->scheme, "mbr"); n++) {
+                    struct chs c = ends_of[n];
+                    if (!c.sector || c.cylinder >= 1023) {      /* beyond what it can say: the last head and sector are said */
+                        bool limit = n && c.head < 255 && c.head == h - 1 && c.sector == s;
+                        proofs += limit, ends += limit;
+                        continue;
+                    }
+                    bool fit = c.sector <= s && c.head < h && agrees(c, n ? p->start + p->sectors - 1 : p->start, h, s);
+                    fits += fit, *all += 1;
+                    proofs += fit && c.cylinder;
+                    ends += fit && n && c.head == h - 1 && c.sector == s;
+                }
+            }
+            if (proofs && fits && fits * 256 + ends > best)
+                best = fits * 256 + ends, best_fits = fits, *heads = h, *sectors = s;
         }
-    }
-    return false;
+    return best_fits;
 }
 
 /* FAT and NTFS boot sectors keep the geometry at the same place; DOS trusts it. */
@@ -86,24 +99,20 @@ static bool boot_geometry(struct block *disk, const struct partition_table *t, u
 void geometry_find(struct block *disk, const struct partition_table *t, struct import_geometry *g)
 {
     uint32_t heads = 0, sectors = 0, boot_heads = 0, boot_sectors = 0;
-    unsigned number = 0, boot_number = 0;
+    unsigned all = 0, number = 0;
     uint64_t total = disk->size / SECTOR;
-    bool table = t->kind == TABLE_MBR && table_geometry(t, &heads, &sectors, &number);
-    bool boot = boot_geometry(disk, t, &boot_heads, &boot_sectors, &boot_number);
+    bool boot = boot_geometry(disk, t, &boot_heads, &boot_sectors, &number);
+    unsigned fits = t->kind == TABLE_MBR ? table_geometry(t, &heads, &sectors, &all) : 0;
     memset(g, 0, sizeof(*g));
-    if (table && boot && heads == boot_heads && sectors == boot_sectors) {
-        snprintf(g->reason, sizeof(g->reason), "the partition table's CHS addresses (partition %u) and the boot sector of "
-                 "partition %u agree on it", number, boot_number);
-    } else if (table) {
-        snprintf(g->reason, sizeof(g->reason), "the CHS addresses of partition %u in the table fit its sector numbers%s", number,
-                 boot ? "; a boot sector says otherwise" : "");
+    if (fits && boot && (heads != boot_heads || sectors != boot_sectors) && fits * 2 < all)
+        fits = 0;                               /* most addresses contradict: written by different systems */
+    if (fits) {
+        snprintf(g->reason, sizeof(g->reason), "%u of the %u CHS addresses in the partition table fit their sector numbers%s", fits, all,
+                 !boot ? "" : heads == boot_heads && sectors == boot_sectors ? ", and a boot sector agrees" : "; a boot sector says otherwise");
     } else if (boot) {
         heads = boot_heads, sectors = boot_sectors;
-        if (boot_number)
-            snprintf(g->reason, sizeof(g->reason), "the boot sector of partition %u has it; the table's CHS addresses prove "
-                     "nothing", boot_number);
-        else
-            snprintf(g->reason, sizeof(g->reason), "the boot sector has it");
+        snprintf(g->reason, sizeof(g->reason), number ? "the boot sector of partition %u has it; the table's CHS addresses prove nothing"
+                 : "the boot sector has it", number);
     } else {
         snprintf(g->reason, sizeof(g->reason), "neither the partition table nor a boot sector tells; the firmware chooses");
         return;
