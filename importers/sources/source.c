@@ -32,8 +32,9 @@ static bool feed_keep(struct opening *p)
     size_t got = s->head_length;
     if (b)
         error = block_write(b, 0, s->head, got);
-    for (uint64_t at = 0; !b && got && !error; at += got) {
+    for (uint64_t at = 0; !b && got && !error;) {
         error = fd < 0 ? -errno : file_write(fd, at, s->head, got);
+        at += got;
         if (!error && !feed_read(s->feed, s->head, SOURCE_HEAD, &got, p->err)) {
             close(fd);
             return false;
