@@ -6,12 +6,20 @@
 #include "base/bits.h"
 #include <ctype.h>
 #include <errno.h>
+#ifdef HAVE_LIBXML
+#include <libxml/parser.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK = 512, MEMBERS_MOST = 256, HEADERS_MOST = 4096, OVF_MOST = 4 << 20, PAX_MOST = 65536, DISKS_MOST = 32, ID_MOST = 64 };
+enum { BLOCK = 512, MEMBERS_MOST = 256, HEADERS_MOST = 4096, OVF_MOST = 4 << 20, DISKS_MOST = 32, ID_MOST = 64 };
 struct member { char name[264]; uint64_t at, size; };
-struct ova { struct block *file; const char *path; size_t count; struct member members[MEMBERS_MOST]; };
+struct pair { char id[ID_MOST], value[256]; };
+struct ova {
+    struct block *file; const char *path; struct facts *facts;
+    size_t count; struct member members[MEMBERS_MOST];
+    size_t file_count, disk_count; struct pair files[DISKS_MOST], disks[DISKS_MOST]; unsigned systems;      /* the description's */
+};
 
 /* --- tar ------------------------------------------------------------------------------------------------------ */
 
@@ -40,28 +48,6 @@ bool ova_is(const uint8_t *head, size_t length)
     return length >= BLOCK && header_good(head);
 }
 
-/* Of an extended header (pax) the two records that matter here: "LENGTH KEY=VALUE\n". */
-static bool pax_read(struct ova *o, uint64_t at, uint64_t size, struct member *next)
-{
-    char *text = size < PAX_MOST ? calloc(1, size + 1) : NULL;
-    bool ok = text && !block_read(o->file, at, text, size);
-    for (char *record = text, *end; ok && record < text + size; record = end) {
-        char *key;
-        unsigned long length = strtoul(record, &key, 10);
-        ok = *key == ' ' && length > 3 && length <= (size_t)(text + size - record);
-        end = record + (ok ? length : 0);
-        if (!ok)
-            break;
-        end[-1] = 0;
-        if (!strncmp(key, " size=", 6))
-            next->size = strtoull(key + 6, NULL, 10);
-        else if (!strncmp(key, " path=", 6) && snprintf(next->name, sizeof(next->name), "%s", key + 6) >= (int)sizeof(next->name))
-            ok = false;
-    }
-    free(text);
-    return ok;
-}
-
 static bool name_good(struct ova *o, const char *name, struct error *err)
 {
     for (const char *c = name; *c; c++)
@@ -78,35 +64,30 @@ static bool name_good(struct ova *o, const char *name, struct error *err)
 static bool tar_read(struct ova *o, struct error *err)
 {
     uint8_t h[BLOCK];
-    struct member next = { .size = UINT64_MAX };
-    uint64_t at = 0;
-    for (unsigned n = 0; n < HEADERS_MOST && at + BLOCK <= o->file->size; n++) {
+    uint64_t at = 0, size;
+    for (unsigned n = 0; n < HEADERS_MOST && at + BLOCK <= o->file->size; n++, at += align_up(size, BLOCK)) {
+        struct member *m = &o->members[o->count];
         int error = block_read(o->file, at, h, BLOCK);
         if (error)
             return error_set(err, -error, "cannot read %s: %s", o->path, strerror(-error));
         if (!h[0])
             return true;                        /* the end */
-        uint64_t size = next.size != UINT64_MAX && h[156] != 'x' ? next.size : number_get(h + 124, 12);
+        size = number_get(h + 124, 12);
         at += BLOCK;
         if (!header_good(h) || size > o->file->size - at)
             return error_set(err, EINVAL, "%s is damaged or cut short near byte %llu", o->path, (unsigned long long)at);
-        if (h[156] == 'x') {
-            if (!pax_read(o, at, size, &next))
-                return error_set(err, EINVAL, "%s has a damaged header near byte %llu", o->path, (unsigned long long)at);
-        } else {
-            bool prefix = !h[262] && h[345];    /* GNU's tar has a blank after "ustar" and other things there */
-            if (!*next.name)                    /* neither is always closed by a zero */
-                snprintf(next.name, sizeof(next.name), "%.155s%s%.100s", prefix ? (char *)h + 345 : "", prefix ? "/" : "", (char *)h);
-            if ((h[156] == '0' || !h[156] || h[156] == '1' || h[156] == '2') && !name_good(o, next.name, err))
-                return false;
-            if (h[156] == '0' || !h[156]) {
-                next.at = at;
-                next.size = size;
-                o->members[o->count++] = next;
-            }
-            next = (struct member){ .size = UINT64_MAX };
-        }
-        at += align_up(size, BLOCK);
+        if (h[156] && (h[156] < '0' || h[156] > '2'))
+            continue;                           /* folders, devices, extended headers */
+        bool prefix = !h[262] && h[345];        /* GNU's tar has a blank after "ustar" and other things there; neither needs a zero at its end */
+        char name[264];
+        snprintf(name, sizeof(name), "%.155s%s%.100s", prefix ? (char *)h + 345 : "", prefix ? "/" : "", (char *)h);
+        if (!name_good(o, name, err))
+            return false;
+        if (h[156] > '0')
+            continue;                           /* links */
+        strcpy(m->name, name + (strncmp(name, "./", 2) ? 0 : 2));
+        m->at = at, m->size = size;
+        o->count++;
     }
     return true;
 }
@@ -122,27 +103,15 @@ static struct member *member_find(struct ova *o, const char *name)
 /* --- the description ------------------------------------------------------------------------------------------ */
 
 #ifdef HAVE_LIBXML
-#include <libxml/parser.h>
-
-struct pair { char id[ID_MOST], value[256]; };
-struct ovf { struct pair files[DISKS_MOST], disks[DISKS_MOST]; size_t file_count, disk_count; unsigned systems; struct facts *facts; };
-
-static const char *attribute(const xmlNode *n, const char *name)
+/* The text of an attribute, or of a child element, of that name in whatever name space. */
+static const char *content(const xmlNode *n, const char *name)
 {
-    for (const xmlAttr *a = n->properties; a; a = a->next)
-        if (!strcmp((const char *)a->name, name) && a->children && a->children->content)
-            return (const char *)a->children->content;
-    return "";
+    while (n && (!n->name || strcmp((const char *)n->name, name)))
+        n = n->next;                            /* an xmlAttr begins as an xmlNode does */
+    return n && n->children && n->children->content ? (const char *)n->children->content : "";
 }
-
-/* The text of the child element of that name. */
-static const char *child(const xmlNode *n, const char *name)
-{
-    for (const xmlNode *c = n->children; c; c = c->next)
-        if (c->type == XML_ELEMENT_NODE && !strcmp((const char *)c->name, name) && c->children && c->children->content)
-            return (const char *)c->children->content;
-    return "";
-}
+static const char *attribute(const xmlNode *n, const char *name) { return content((const xmlNode *)n->properties, name); }
+static const char *child(const xmlNode *n, const char *name) { return content(n->children, name); }
 
 static void pair_add(struct pair *list, size_t *count, const char *id, const char *value)
 {
@@ -162,7 +131,7 @@ static void mac_add(struct facts *f, const char *text)
 }
 
 /* A virtual part, by the resource types of [OVF] (CIM_ResourceAllocationSettingData). */
-static void item_read(struct ovf *o, const xmlNode *n)
+static void item_read(struct ova *o, const xmlNode *n)
 {
     int type = atoi(child(n, "ResourceType"));
     const char *quantity = child(n, "VirtualQuantity"), *units = child(n, "AllocationUnits"), *model = child(n, "ResourceSubType");
@@ -180,7 +149,7 @@ static void item_read(struct ovf *o, const xmlNode *n)
     }
 }
 
-static void node_read(struct ovf *o, const xmlNode *n)
+static void node_read(struct ova *o, const xmlNode *n)
 {
     const char *name = (const char *)n->name, *above = n->parent && n->parent->name ? (const char *)n->parent->name : "";
     const char *text = n->children && n->children->content ? (const char *)n->children->content : "";
@@ -205,11 +174,11 @@ static void node_read(struct ovf *o, const xmlNode *n)
 }
 
 /* A tree without recursion: the next node in reading order. libxml2 limits depth, names and entities by itself. */
-static bool ovf_parse(const struct ova *a, const char *text, size_t size, struct ovf *o, struct error *err)
+static bool ovf_parse(struct ova *o, const char *text, size_t size, struct error *err)
 {
     xmlDoc *doc = xmlReadMemory(text, (int)size, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
     xmlNode *n = doc && !doc->intSubset ? xmlDocGetRootElement(doc) : NULL;
-    bool ok = n || error_set(err, EINVAL, "%s: the description of the machine (OVF) is damaged", a->path);
+    bool ok = n || error_set(err, EINVAL, "%s: the description of the machine (OVF) is damaged", o->path);
     while (n) {
         if (n->type == XML_ELEMENT_NODE)
             node_read(o, n);
@@ -222,95 +191,74 @@ static bool ovf_parse(const struct ova *a, const char *text, size_t size, struct
         n = n ? n->next : NULL;
     }
     xmlFreeDoc(doc);
-    return ok && (o->systems < 2 || error_set(err, ENOTSUP, "%s holds %u machines; unpack it and import the disks of one", a->path, o->systems));
-}
-
-static bool ovf_read(struct ova *a, struct ovf *o, struct error *err)
-{
-    struct member *m = NULL;
-    for (size_t i = 0; !m && i < a->count; i++) {
-        size_t n = strlen(a->members[i].name);
-        if (n > 4 && !strcasecmp(a->members[i].name + n - 4, ".ovf"))
-            m = &a->members[i];
-    }
-    if (!m)
-        return error_set(err, EINVAL, "%s is a tar archive without the description of a machine (OVF); unpack it and name a disk in it", a->path);
-    char *text = m->size && m->size <= OVF_MOST ? malloc(m->size) : NULL;
-    bool ok = text && !block_read(a->file, m->at, text, m->size);
-    ok = ok ? ovf_parse(a, text, m->size, o, err) : error_set(err, EINVAL, "%s: the description of the machine (OVF) cannot be read", a->path);
-    free(text);
-    return ok;
-}
-
-/* The file of a disk: its member; NULL and a sentence when there is none. */
-static const struct member *disk_member(struct ova *a, const struct ovf *o, size_t disk, struct error *err)
-{
-    const struct member *m = NULL;
-    for (size_t i = 0; i < o->file_count; i++)
-        if (!strcmp(o->files[i].id, o->disks[disk].value)) {
-            if ((m = member_find(a, o->files[i].value)))
-                return m;
-            error_set(err, EINVAL, "%s describes a disk in a file that it does not hold", a->path);
-            return NULL;
-        }
-    error_set(err, EINVAL, "%s: the description names a disk without its file", a->path);
-    return NULL;
+    return ok && (o->systems < 2 || error_set(err, ENOTSUP, "%s holds %u machines; unpack it and import the disks of one", o->path, o->systems));
 }
 #else
-struct ovf { size_t disk_count; struct facts *facts; };
-static bool ovf_read(struct ova *a, struct ovf *o, struct error *err)
+static bool ovf_parse(struct ova *o, const char *text, size_t size, struct error *err)
 {
-    (void)o;
-    return error_set(err, ENOTSUP, "%s is an OVA, and this program was built without libxml2; unpack it with tar and import its disks", a->path);
-}
-static const struct member *disk_member(struct ova *a, const struct ovf *o, size_t disk, struct error *err)
-{
-    return (void)a, (void)o, (void)disk, (void)err, NULL;
+    (void)text, (void)size;
+    return error_set(err, ENOTSUP, "%s is an OVA, and this program was built without libxml2; unpack it and import its disks", o->path);
 }
 #endif
+
+/* All that is known of an archive; takes file, also on failure. */
+static struct ova *ova_open(struct block *file, const char *path, struct facts *facts, struct error *err)
+{
+    const struct member *m = NULL;
+    struct ova *o = file ? calloc(1, sizeof(*o)) : NULL;
+    if (!o) {
+        block_close(file);
+        return NULL;
+    }
+    o->file = file, o->path = path, o->facts = facts;
+    bool ok = tar_read(o, err);
+    for (size_t i = 0; !m && i < o->count; i++)
+        if (strlen(o->members[i].name) > 4 && !strcasecmp(strrchr(o->members[i].name, 0) - 4, ".ovf"))
+            m = &o->members[i];
+    char *text = ok && m && m->size && m->size <= OVF_MOST ? malloc(m->size) : NULL;
+    if (ok && !m)
+        ok = error_set(err, EINVAL, "%s is a tar archive without the description of a machine (OVF); unpack it and name a disk in it", path);
+    else if (ok && (!text || block_read(file, m->at, text, m->size)))
+        ok = error_set(err, EINVAL, "%s: the description of the machine (OVF) cannot be read", path);
+    ok = ok && ovf_parse(o, text, m->size, err);
+    free(text);
+    if (ok)
+        return o;
+    block_close(file);
+    free(o);
+    return NULL;
+}
 
 bool ova_list(const char *path, struct source_list *l, struct error *err)
 {
     struct facts facts = { 0 };
-    struct ovf *o = calloc(1, sizeof(*o));
-    struct ova *a = calloc(1, sizeof(*a));
-    bool ok = a && o && (a->file = block_open_raw(path, BLOCK_RDONLY, err));
-    if (ok) {
-        a->path = path;
-        o->facts = &facts;
-        ok = tar_read(a, err) && ovf_read(a, o, err) && ((l->names = calloc(o->disk_count + 1, sizeof(char *))) ||
-             error_set(err, ENOMEM, "no memory for the disks of %s", path));
-    }
+    struct ova *o = ova_open(block_open_raw(path, BLOCK_RDONLY, err), path, &facts, err);
+    bool ok = o && (l->names = calloc(DISKS_MOST, sizeof(char *)));
     for (size_t i = 0; ok && i < o->disk_count; i++) {
-        const struct member *m = disk_member(a, o, i, err);
-        ok = m && asprintf(&l->names[l->count], "%s/%s", path, m->name) > 0 && ++l->count;
+        const char *file = "";
+        for (size_t k = 0; k < o->file_count; k++)
+            if (!strcmp(o->files[k].id, o->disks[i].value))
+                file = o->files[k].value;
+        ok = member_find(o, file) ? asprintf(&l->names[l->count], "%s/%s", path, file) > 0 && ++l->count
+                                  : error_set(err, EINVAL, "%s describes a disk in a file that it does not hold", path);
     }
     if (ok && !l->count)
         ok = error_set(err, ENODATA, "%s describes a machine without disks", path);
-    block_close(a ? a->file : NULL);
+    block_close(o ? o->file : NULL);
     facts_free(&facts);
-    free(a);
     free(o);
     return ok;
 }
 
 struct block *ova_member_open(struct block *file, const char *path, const char *member, struct facts *facts, struct error *err)
 {
-    struct ovf *o = calloc(1, sizeof(*o));
-    struct ova *a = calloc(1, sizeof(*a));
-    bool ok = a && o;
-    const struct member *m = NULL;
-    if (ok) {
-        *a = (struct ova){ .file = file, .path = path };
-        o->facts = facts;
-        ok = tar_read(a, err) && ovf_read(a, o, err);
-    }
-    if (ok && !(m = member_find(a, member)))
-        error_set(err, ENOENT, "%s holds no file %s", path, member);
-    if (!m)
-        block_close(file);
+    struct ova *o = ova_open(file, path, facts, err);
+    const struct member *m = o ? member_find(o, member) : NULL;
     struct block *b = m ? block_window(file, m->at, m->size, err) : NULL;
-    free(a);
+    if (o && !m) {
+        error_set(err, ENOENT, "%s holds no file %s", path, member);
+        block_close(file);
+    }
     free(o);
     return b;
 }

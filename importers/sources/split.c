@@ -4,97 +4,77 @@
 #include "base/bits.h"
 #include "block/layer.h"
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { PIECES_MOST = 1000 };
 struct split { struct block b; struct block *pieces[PIECES_MOST]; unsigned count; uint64_t piece; };
 
-/* Where the counting part of a name begins, digits or letters behind a separator; NULL: there is none. */
-static char *suffix_of(char *path)
+/* How many digits or letters count, at the end of a name behind a separator; 0: none do. */
+static size_t counting(const char *name)
 {
-    char *end = path + strlen(path), *s = end, *base = strrchr(path, '/');
-    base = base ? base + 1 : path;
-    int (*kind)(int) = s > base && isdigit((unsigned char)s[-1]) ? isdigit : islower;
-    while (s > base && kind((unsigned char)s[-1]))
+    const char *end = name + strlen(name), *s = end, *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+    bool digits = s > base && isdigit((unsigned char)s[-1]);
+    while (s > base && (digits ? isdigit((unsigned char)s[-1]) : islower((unsigned char)s[-1])))
         s--;
-    if (s == base && end - s == 3 && *s == 'x')             /* xaa, xab: what split(1) makes of no name */
-        return s + 1;
-    return s > base && strchr(".-_", s[-1]) && end - s >= 2 && end - s <= (kind == isdigit ? 5 : 3) && (kind != isdigit || s[-1] == '.') ? s : NULL;
+    if (s == base)                              /* xaa, xab: what split(1) makes of no name */
+        return end - s == 3 && *s == 'x' ? 2 : 0;
+    return end - s >= 2 && end - s <= (digits ? 5 : 3) && strchr(digits ? "." : ".-_", s[-1]) ? (size_t)(end - s) : 0;
 }
 
-/* Counts up or down; false: beyond the first or last. */
-static bool suffix_step(char *suffix, int step)
+/* All names that differ from this one only in what counts, in order; false: it does not count, or they do not begin with a first one. */
+static bool pieces_find(const char *name, glob_t *g)
 {
-    bool digits = isdigit((unsigned char)*suffix);
-    char low = digits ? '0' : 'a', high = digits ? '9' : 'z';
-    for (char *c = suffix + strlen(suffix); c-- > suffix;) {
-        if (*c != (step > 0 ? high : low)) {
-            *c = (char)(*c + step);
-            return true;
-        }
-        *c = step > 0 ? low : high;
-    }
+    char pattern[2 * PATH_MAX], *to = pattern;
+    size_t count = counting(name), length = strlen(name);
+    if (!count || length >= PATH_MAX / 4)
+        return false;
+    for (const char *c = name; c < name + length - count; *to++ = *c++)
+        if (strchr("\\*?[]{}~", *c))
+            *to++ = '\\';
+    for (size_t i = 0; i < count; i++)
+        to = stpcpy(to, isdigit((unsigned char)name[length - 1]) ? "[0-9]" : "[a-z]");
+    if (glob(pattern, 0, NULL, g))
+        return false;
+    const char *first = g->gl_pathv[0] + length - count;
+    size_t zeros = strspn(first, "0a");
+    if (g->gl_pathc > 1 && (zeros == count || (zeros == count - 1 && first[zeros] == '1')))
+        return true;
+    globfree(g);
     return false;
-}
-
-static bool piece_there(const char *path)
-{
-    struct stat st;
-    return !stat(path, &st) && S_ISREG(st.st_mode);
-}
-
-/* A piece that is there though an earlier one, `path`, is not. */
-static bool later_there(const char *path, const char *suffix)
-{
-    char *copy = strdup(path), *base = copy ? strrchr(copy, '/') : NULL;
-    size_t at = (size_t)(suffix - path), start = base ? (size_t)(base - copy) + 1 : 0;
-    if (base)
-        *base = 0;
-    DIR *d = copy ? opendir(!base ? "." : *copy ? copy : "/") : NULL;
-    bool found = false;
-    for (struct dirent *e; !found && d && (e = readdir(d));) {
-        const char *name = e->d_name, *rest = name + (at - start);
-        found = strlen(name) == strlen(path + start) && !memcmp(name, path + start, at - start) && strcmp(rest, suffix) > 0;
-        for (; found && *rest; rest++)
-            found = isdigit((unsigned char)*suffix) ? isdigit((unsigned char)*rest) : islower((unsigned char)*rest);
-    }
-    if (d)
-        closedir(d);
-    free(copy);
-    return found;
 }
 
 bool split_is(const char *name, bool *is, struct error *err)
 {
-    char path[PATH_MAX], *suffix;
-    *is = false;
-    if (snprintf(path, sizeof(path), "%s", name) >= (int)sizeof(path) || !(suffix = suffix_of(path)))
+    glob_t g;
+    if (!(*is = pieces_find(name, &g)))
         return true;
-    size_t first = strspn(suffix, "0a"), length = strlen(suffix);
-    bool one = first == length - 1 && suffix[first] == '1', begins = first == length || one;
-    if (suffix_step(suffix, -1) && piece_there(path) && (!one || !piece_there(name) || strspn(suffix, "0") == length))
-        return error_set(err, EINVAL, "%s is a piece of an image that begins earlier (there is %s); give the name of its first piece", name, path);
-    strcpy(path, name);
-    *is = begins && suffix_step(suffix, 1) && (piece_there(path) || later_there(path, suffix));
-    return true;
+    bool first = !strcmp(g.gl_pathv[0], name);
+    if (!first)
+        error_set(err, EINVAL, "%s is a piece of an image; give the name of its first piece, %s", name, g.gl_pathv[0]);
+    globfree(&g);
+    return first;
+}
+
+static void count_up(char *name)
+{
+    char *c = strrchr(name, 0);
+    while (*--c == '9' || *c == 'z')
+        *c = *c == '9' ? '0' : 'a';
+    ++*c;
 }
 
 static int split_read(struct block *b, uint64_t offset, void *to, size_t length)
 {
     struct split *s = (struct split *)b;
-    for (size_t n; length; offset += n, to = (char *)to + n, length -= n) {
-        uint64_t inside = offset % s->piece;
-        n = (size_t)MIN(length, s->piece - inside);
-        int error = block_read(s->pieces[offset / s->piece], inside, to, n);
-        if (error)
-            return error;
+    int error = 0;
+    for (size_t n; length && !error; offset += n, to = (char *)to + n, length -= n) {
+        n = (size_t)MIN(length, s->piece - offset % s->piece);
+        error = block_read(s->pieces[offset / s->piece], offset % s->piece, to, n);
     }
-    return 0;
+    return error;
 }
 
 static int split_extents(struct block *b, uint64_t offset, uint64_t *length, unsigned *kind)
@@ -113,32 +93,37 @@ static const struct block_class split_class = {
     .name = "split", .size = sizeof(struct split), .read = split_read, .extents = split_extents, .close = split_close,
 };
 
-static bool piece_add(struct split *s, const char *path, struct error *err)
+static bool piece_add(struct split *s, const char *path, bool last, struct error *err)
 {
-    struct block *p = s->count == PIECES_MOST ? NULL : block_open_raw(path, BLOCK_RDONLY, err);
+    struct block *p = block_open_raw(path, BLOCK_RDONLY, err);
     if (!p)
-        return s->count < PIECES_MOST ? false : error_set(err, E2BIG, "%s: an image may have %d pieces; join them with `cat` first", path, PIECES_MOST);
+        return false;
     s->pieces[s->count++] = p;
-    if (s->count == 1)
-        s->piece = p->size;
+    s->piece = s->count == 1 ? p->size : s->piece;
     s->b.size += p->size;
-    return p->size <= s->piece && p->size ? true : error_set(err, EINVAL, "%s is %s than the first piece; are these pieces of one image?", path,
-                                                             p->size ? "longer" : "empty, shorter");
+    if (p->size > s->piece || !p->size || (p->size < s->piece && !last))
+        return error_set(err, EINVAL, "the piece %s is %s the first one; %s", path, p->size > s->piece ? "longer than" : "shorter than",
+                         p->size > s->piece ? "are these of one image?" : "it was cut short");
+    return true;
 }
 
 struct block *split_open(const char *first, struct error *err)
 {
-    char path[PATH_MAX], *suffix;
+    char path[PATH_MAX];
+    glob_t g;
     struct split *s = (struct split *)block_new(&split_class, err);
-    bool ok = s, more = true;
-    snprintf(path, sizeof(path), "%s", first);
-    for (suffix = suffix_of(path); ok && more && piece_there(path); more = suffix_step(suffix, 1)) {
-        if (s->count && s->pieces[s->count - 1]->size != s->piece)
-            ok = error_set(err, EINVAL, "the piece before %s is shorter than the first; it was cut short", path);
-        ok = ok && piece_add(s, path, err);
+    bool ok = s && (pieces_find(first, &g) || error_set(err, ENOENT, "the pieces of %s are gone", first));
+    for (size_t i = 0, count = ok ? g.gl_pathc : 0; ok && i < count; i++) {
+        if (i)
+            count_up(path);
+        else
+            strcpy(path, first);
+        ok = strcmp(path, g.gl_pathv[i]) ? error_set(err, ENOENT, "the piece %s is missing, though later ones are there", path)
+           : i == PIECES_MOST ? error_set(err, E2BIG, "%s: an image may have %d pieces; join them with `cat` first", first, PIECES_MOST)
+           : piece_add(s, path, i == count - 1, err);
+        if (!ok || i == count - 1)
+            globfree(&g);
     }
-    if (ok && more && later_there(path, suffix))
-        ok = error_set(err, ENOENT, "the piece %s is missing, though later ones are there", path);
     if (!ok) {
         block_close(s ? &s->b : NULL);
         return NULL;

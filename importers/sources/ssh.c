@@ -19,16 +19,6 @@ struct ssh {
     char tail[TAIL + 1];                        /* the end of what it said on its standard error */
 };
 
-static void tail_add(struct ssh *s, const char *text, size_t length)
-{
-    for (size_t n = strlen(s->tail); length--; text++) {
-        if (n == TAIL)
-            memmove(s->tail, s->tail + 1, n--);
-        s->tail[n++] = *text >= ' ' && *text < 127 ? *text : ' ';
-        s->tail[n] = 0;
-    }
-}
-
 static void tail_read(struct ssh *s)
 {
     char text[512];
@@ -37,7 +27,10 @@ static void tail_read(struct ssh *s)
         close(s->err_fd);
         s->err_fd = -1;                         /* poll() passes over it */
     }
-    tail_add(s, text, (size_t)MAX(n, 0));
+    for (ssize_t i = 0; i < n; i++) {
+        memmove(s->tail, s->tail + 1, TAIL - 1);
+        s->tail[TAIL - 1] = text[i] >= ' ' && text[i] < 127 ? text[i] : ' ';
+    }
 }
 
 /* The stream is over; was it all? */
@@ -139,6 +132,8 @@ struct feed *feed_ssh(const char *url, const volatile sig_atomic_t *cancel, stru
         return NULL;
     command_make(command, path);
     struct ssh *s = (struct ssh *)feed_new(&ssh_class, url, cancel, err);
+    if (s)
+        memset(s->tail, ' ', TAIL);
     if (!s || pipe2(out, O_CLOEXEC) || pipe2(errs, O_CLOEXEC)) {
         free(s);
         close(out[0]), close(out[1]);

@@ -160,8 +160,8 @@ Test(sources, pieces)
     check_same(test_path(folder, "let.aa"), bytes, length);
     check_same(test_path(folder, "xaa"), bytes, length);
     check_refused(test_path(folder, "zero.001"), "zero.000");
-    check_refused(test_path(folder, "one.003"), "one.002");
-    check_refused(test_path(folder, "let.ac"), "let.ab");
+    check_refused(test_path(folder, "one.003"), "one.001");
+    check_refused(test_path(folder, "let.ac"), "let.aa");
     test_run("cd '%s' && mv one.003 three", folder);
     check_refused(test_path(folder, "one.001"), "one.003 is missing");
     test_run("cd '%s' && mv one.002 two", folder);
@@ -326,6 +326,7 @@ static const char ovf[] = "<?xml version='1.0'?><Envelope xmlns:ovf='http://sche
     "</rasd:VirtualQuantity></Item><Item><rasd:ResourceSubType>PCNet32</rasd:ResourceSubType><rasd:ResourceType>10</rasd:ResourceType>"
     "<rasd:Address>00:0C:29:aa:bb:cc</rasd:Address></Item></VirtualHardwareSection></VirtualSystem></Envelope>";
 
+#ifdef HAVE_LIBXML
 Test(sources, ova)
 {
     static struct tar t;
@@ -336,11 +337,9 @@ Test(sources, ova)
     tar_add(&t, "machine.ovf", ovf, strlen(ovf));
     tar_header(&t, "link", '2', 0);
     tar_add(&t, "two.img", two, 700000);
-    const char *pax = "16 path=one.img\n15 size=300001\n";
-    tar_header(&t, "pax", 'x', strlen(pax));
-    memset(t.bytes + t.length, 0, 512), memcpy(t.bytes + t.length, pax, strlen(pax)), t.length += 512;
-    tar_header(&t, "short", '0', 0);
-    memcpy(t.bytes + t.length, one, 300001), t.length += align_up(300001, 512);
+    tar_header(&t, "pax", 'x', 5);
+    memset(t.bytes + t.length, 0, 512), t.length += 512;
+    tar_add(&t, "./one.img", one, 300001);
     name = tar_write(&t, folder, "a.ova");
     cr_assert(source_list(&list, name, &err), "%s", err.text);
     cr_assert_eq(list.count, 2);
@@ -390,6 +389,8 @@ Test(sources, ova_hostile)
     tar_header(&t, "machine.ovf", '0', 99999999);
     cr_assert(!source_list(&list, tar_write(&t, folder, "h.ova"), &err) && strstr(err.text, "cut short"));
 }
+
+#endif
 
 /* --- CDs and floppies ----------------------------------------------------------------------------------------- */
 
