@@ -211,8 +211,7 @@ const struct command *command_find(const char *name)
 
 bool command_later(const char *name)
 {
-    static const char *const later[] = { "snapshot", "clone", "diff", "promote", "adapt", "suspend", "top", "verify", "start-menu",
-                                         "cp" };
+    static const char *const later[] = { "snapshot", "clone", "diff", "promote", "adapt", "suspend", "top", "start-menu", "cp" };
 
     for (size_t i = 0; i < ARRAY_SIZE(later); i++)
         if (!strcmp(later[i], name))

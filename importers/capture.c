@@ -4,7 +4,6 @@
  * list, and the source from there on. */
 #include "importers/import.h"
 #include "importers/evidence/digest.h"
-#include "importers/pipeline.h"
 #include "importers/reader.h"
 #include "base/bits.h"
 #include "block/qcow2_writer.h"
@@ -45,26 +44,6 @@ static bool image_take(void *writer, const struct chunk *c, struct error *err)
         if (!qcow2_writer_put(writer, c->zeros ? NULL : c->bytes + at, MIN((size_t)QCOW2_WRITER_CLUSTER, c->length - at), err))
             return false;
     return true;
-}
-
-static bool file_digest(struct import *i, const char *path, char hex[65], struct error *err)
-{
-    struct digest digest = { 0 };
-    uint8_t *bytes = malloc(PIPELINE_CHUNK);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = -1;
-    if (bytes && fd >= 0 && digest_begin(&digest, err))
-        while ((n = read(fd, bytes, PIPELINE_CHUNK)) > 0 && !(i->o->cancel && *i->o->cancel)) {
-            digest_add(&digest, bytes, (size_t)n);
-            import_show(i, IMPORT_FINISHING);
-        }
-    digest_end(&digest, hex);
-    if (fd >= 0)
-        close(fd);
-    free(bytes);
-    if (n > 0)
-        return error_set(err, EINTR, "the import of %s was interrupted", i->source.name);
-    return n ? error_set(err, errno, "cannot read %s again: %s", path, strerror(errno)) : true;
 }
 
 /* What tells whether a source is the one of an earlier import. */
@@ -189,12 +168,12 @@ static bool read_all(struct capture *c, struct error *err)
         full = got == PIPELINE_CHUNK;
         if (got)
             pipeline_put(c->pipeline, got, zeros);
-        i->progress.done = c->reader.position;
+        i->meter.p.done = c->reader.position;
         if (c->reader.position <= c->reader.half_bytes)
-            i->begun = seconds_now(), i->begun_at = c->reader.position;
+            i->meter.begun = seconds_now(), i->meter.begun_at = c->reader.position;
         if (c->writer)
-            i->progress.stored = qcow2_writer_stored(c->writer);
-        import_show(i, IMPORT_READING);
+            i->meter.p.stored = qcow2_writer_stored(c->writer);
+        meter_show(&i->meter, IMPORT_READING);
         if (full && c->resumable && c->writer && c->reader.position > c->reader.half_bytes && seconds_now() - c->saved >= interval)
             ok = checkpoint(c, err);
     }
@@ -244,23 +223,23 @@ static bool finish(struct capture *c, struct error *err)
         return false;
     digest_end(&c->sha256, f->sha256);
     digest_end(&c->md5, f->md5);
-    import_show(i, IMPORT_FINISHING);
+    meter_show(&i->meter, IMPORT_FINISHING);
     if (c->writer && !i->o->dry_run && !checkpoint(c, err))
         return false;
     if (c->writer && i->o->dry_run && !qcow2_writer_finish(c->writer, f->bytes, &c->written, err))
         return false;
-    f->image_bytes = i->progress.stored = c->written.bytes;
+    f->image_bytes = i->meter.p.stored = c->written.bytes;
     f->stored_clusters = c->written.stored;
     if (i->o->dry_run)
         return true;
     if (!map_write(file(c, map, path), f->bytes, f->bytes, &i->disk->bad, err) ||
-        !file_digest(i, file(c, list, path), i->disk->list_sha256, err))
+        !digest_file(file(c, list, path), i->disk->list_sha256, NULL, err))
         return false;
     if (chmod(file(c, part, path), 0444))
         return error_set(err, errno, "cannot protect %s: %s", path, strerror(errno));
-    if (strcmp(f->format, "raw") && !access(i->source.name, F_OK) && !file_digest(i, i->source.name, i->disk->container_sha256, err))
+    if (strcmp(f->format, "raw") && !access(i->source.name, F_OK) && !digest_file(i->source.name, i->disk->container_sha256, i->o->cancel, err))
         return false;
-    return file_digest(i, file(c, part, path), f->image_sha256, err);
+    return digest_file(file(c, part, path), f->image_sha256, i->o->cancel, err);
 }
 
 bool capture_disk(struct import *i, struct error *err)
@@ -274,8 +253,8 @@ bool capture_disk(struct import *i, struct error *err)
             return error_set(err, errno, "cannot make the folder %s: %s", path, strerror(errno));
         half_open(&c);
     }
-    i->begun = seconds_now();
-    i->progress.total = i->source.size;
+    i->meter.begun = seconds_now();
+    i->meter.p.total = i->source.size;
     bool ok = lanes_open(&c, err) && read_all(&c, err) && finish(&c, err);
     pipeline_free(c.pipeline);
     qcow2_writer_free(c.writer);                /* its threads too: libguestfs is started by a fork */

@@ -13,17 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { INSPECT_SECONDS = 180 };
-
-double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static bool cancelled(const struct import *i)
 {
@@ -38,29 +30,14 @@ const char *disk_file(const struct import *i, const struct disk *d, const char *
     return path;
 }
 
-void import_show(struct import *i, enum import_stage stage)
-{
-    struct import_progress *p = &i->progress;
-    double now = seconds_now(), taken = now - i->begun;
-    bool new_stage = p->stage != stage;
-    if (!i->o->progress || (!new_stage && now - i->shown < 0.25))
-        return;
-    i->shown = now;
-    p->stage = stage;
-    if (stage == IMPORT_READING)
-        p->rate = taken > 0 ? (double)(p->done - i->begun_at) / taken : 0;
-    p->eta = p->total && p->rate > 0 ? (double)(p->total - p->done) / p->rate : -1;
-    i->o->progress(i->o->ui, p);
-}
-
 static bool waiting(void *arg, const char *doing, double seconds, double limit)
 {
     struct import *i = arg;
-    i->progress.doing = doing;
-    i->progress.waited = seconds;
-    i->progress.limit = limit;
-    import_show(i, IMPORT_INSPECTING);
-    i->progress.doing = NULL;
+    i->meter.p.doing = doing;
+    i->meter.p.waited = seconds;
+    i->meter.p.limit = limit;
+    meter_show(&i->meter, IMPORT_INSPECTING);
+    i->meter.p.doing = NULL;
     return cancelled(i);
 }
 
@@ -160,7 +137,7 @@ static bool look(struct import *i, struct error *err)
 
 static bool conclude(struct import *i, struct error *err)
 {
-    import_show(i, IMPORT_INSPECTING);
+    meter_show(&i->meter, IMPORT_INSPECTING);
     look_deeper(i);
     if (cancelled(i)) {
         i->r->kept = i->disk->kept;             /* the last one's: the others are no worse */
@@ -278,8 +255,9 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
     i->o = o;
     i->r = r;
     i->folder = o->folder;
+    i->meter = (struct meter){ .progress = o->progress, .ui = o->ui };
     bool ok = import_steps(i, err);
-    import_show(i, IMPORT_DONE);
+    meter_show(&i->meter, IMPORT_DONE);
     source_close(&i->source);
     if (!ok && !o->dry_run && !r->kept)
         take_away(i);

@@ -4,6 +4,7 @@
 #include "importers/disk/partitions.h"
 #include "importers/evidence/ddrescue.h"
 #include "importers/pins/identity.h"
+#include "importers/pipeline.h"
 #include "importers/sources/source.h"
 #include "importers/systems/facts.h"
 #include <limits.h>
@@ -19,10 +20,8 @@ struct import {
     struct source source;
     struct disk disks[IMPORT_DISKS]; struct disk *disk; struct import_disk *found;     /* disk, found: of the one being read */
     struct facts facts; struct identity identity; json_t *report;
-    struct import_progress progress; double begun, shown; uint64_t begun_at;   /* rate and time left count from begun_at */
+    struct meter meter;
 };
-double seconds_now(void);
-void import_show(struct import *, enum import_stage);
 /* A file of a disk in the folder: fmt has a %u for its number. */
 const char *disk_file(const struct import *, const struct disk *, const char *fmt, char path[PATH_MAX]);
 /* Reads a disk, hashes it, and makes its image and the evidence beside it. Sets r->kept when what it has is kept to be continued. */

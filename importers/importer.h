@@ -69,16 +69,26 @@ char *import_text(const char *name, const struct import_result *, bool dry_run);
 char *import_json(const char *name, const struct import_result *, bool dry_run);
 void import_sweep(void);                        /* takes away what imports that were killed left in the temporary folder */
 
-/* The bytes of a guest's disk chain to a file (sparse; must not exist) or, with "-", to standard output. image is the top
- * layer; manifest may be NULL (then the image's size is the length). When the chain is the untouched import (image is
- * disk0.qcow2 itself) its bytes are also checked against the manifest's SHA-256. sha256 (65 bytes) may be NULL. */
+/* A disk of a guest into a file (must not exist), or raw with "-" to standard output. image is the top layer; manifest may be NULL
+ * (then the image's size is the length). When the chain is the untouched import (image is diskN.qcow2 itself) its bytes are also
+ * checked against the manifest. sha256 (65 bytes), of the disk's bytes, may be NULL. */
 struct export_options {
     const char *image, *manifest, *to;
+    const char *format;                         /* raw, qcow2, vhd, vmdk, vdi; NULL: raw */
+    unsigned disk;                              /* its number in the manifest */
     void (*progress)(void *ui, const struct import_progress *); void *ui;
     const volatile sig_atomic_t *cancel;
 };
-bool export_raw(const struct export_options *, char *sha256, struct error *);
-/* Reads disk0.qcow2 and compares with the manifest: false and a sentence when they differ. */
+bool export_disk(const struct export_options *, char *sha256, struct error *);
+/* All disks of a guest, its evidence and its profile as a BagIt folder (must not exist). images: their top layers. */
+struct bag_options {
+    const char *folder, *name, *images[IMPORT_DISKS]; unsigned count;
+    const char *format, *to, *tool_version;
+    void (*progress)(void *ui, const struct import_progress *); void *ui;
+    const volatile sig_atomic_t *cancel;
+};
+bool export_bag(const struct bag_options *, struct error *);
+/* Reads diskN.qcow2 and compares with the manifest and the list of MiBs: false and a sentence that tells where they differ. */
 bool import_verify(const struct export_options *, struct error *);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { RING = 16 };
 struct worker { struct pipeline *p; struct lane lane; pthread_t thread; uint64_t taken; };
@@ -119,4 +120,24 @@ void pipeline_free(struct pipeline *p)
     free(p->bytes);
     free(p->zeros);
     free(p);
+}
+
+double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void meter_show(struct meter *m, enum import_stage stage)
+{
+    double now = seconds_now(), taken = now - m->begun;
+    if (!m->progress || (m->p.stage == stage && now - m->shown < 0.25))
+        return;
+    m->shown = now;
+    m->p.stage = stage;
+    if (stage == IMPORT_READING)
+        m->p.rate = taken > 0 ? (double)(m->p.done - m->begun_at) / taken : 0;
+    m->p.eta = m->p.total && m->p.rate > 0 ? (double)(m->p.total - m->p.done) / m->p.rate : -1;
+    m->progress(m->ui, &m->p);
 }

@@ -1,8 +1,10 @@
 #include "importers/evidence/digest.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +46,23 @@ bool digest_take(void *digest, const struct chunk *c, struct error *err)
     (void)err;
     digest_add(digest, c->bytes, c->length);
     return true;
+}
+
+bool digest_file(const char *path, char hex[65], const volatile sig_atomic_t *cancel, struct error *err)
+{
+    struct digest digest = { 0 };
+    uint8_t *bytes = malloc(PIPELINE_CHUNK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1;
+    if (bytes && fd >= 0 && digest_begin(&digest, err))
+        while ((n = read(fd, bytes, PIPELINE_CHUNK)) > 0 && !(cancel && *cancel))
+            digest_add(&digest, bytes, (size_t)n);
+    digest_end(&digest, hex);
+    if (fd >= 0)
+        close(fd);
+    free(bytes);
+    return !n || (n > 0 ? error_set(err, EINTR, "reading %s was interrupted", path)
+                        : error_set(err, errno, "cannot read %s: %s", path, strerror(errno)));
 }
 
 static void run_write(struct mib_list *l)

@@ -9,6 +9,8 @@ bool digest_begin(struct digest *, struct error *);     /* SHA-256 */
 bool digest_begin_md5(struct digest *, struct error *);
 void digest_add(struct digest *, const void *bytes, size_t length);
 void digest_end(struct digest *, char hex[65]);         /* hex may be NULL; frees; harmless when not begun */
+/* SHA-256 of a file; cancel may be NULL. */
+bool digest_file(const char *path, char hex[65], const volatile sig_atomic_t *cancel, struct error *);
 bool digest_take(void *digest, const struct chunk *, struct error *);       /* a lane: adds the chunk */
 
 /* evidence/diskN.sha256s: lines of `FIRST COUNT SHA256`, COUNT MiBs from number FIRST on that are all alike; the last may be short. */

@@ -163,20 +163,46 @@ void evidence_remove(const char *folder)
     rmdir(path);
 }
 
-bool manifest_read(const char *path, uint64_t *bytes, char sha256[65], struct error *err)
+/* Hexadecimal digits, as many as a hash of `bytes` bytes has, or nothing. */
+static void hash_get(const json_t *object, const char *key, size_t bytes, char hex[65])
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    *hex = 0;
+    if (text && strlen(text) == bytes * 2 && strspn(text, "0123456789abcdef") == bytes * 2)
+        memcpy(hex, text, bytes * 2 + 1);
+}
+
+bool manifest_parse(const char *text, size_t length, const char *name, unsigned disk, struct manifest_disk *m, struct error *err)
 {
     json_error_t where;
-    json_t *all = json_load_file(path, 0, &where), *source = json_object_get(all, "source");
-    const char *hash = json_string_value(json_object_get(source, "sha256"));
-    json_int_t length = json_integer_value(json_object_get(source, "bytes"));
-    bool ok = hash && strlen(hash) == 64 && length > 0;
-    if (ok) {
-        *bytes = (uint64_t)length;
-        memcpy(sha256, hash, 65);
-    } else {
-        error_set(err, EINVAL, "the manifest %s cannot be read: %s", path,
-                  all ? "it has no source with bytes and sha256" : where.text);
-    }
+    json_t *all = json_loadb(text, length, 0, &where), *one = json_array_get(json_object_get(all, "disks"), disk);
+    if (!one && !disk)
+        one = all;                              /* of an import before there were several */
+    const json_t *source = json_object_get(one, "source");
+    json_int_t bytes = json_integer_value(json_object_get(source, "bytes"));
+    *m = (struct manifest_disk){ .bytes = bytes > 0 ? (uint64_t)bytes : 0 };
+    hash_get(source, "sha256", 32, m->sha256);
+    hash_get(source, "md5", 16, m->md5);
+    hash_get(json_object_get(one, "image"), "sha256", 32, m->image_sha256);
+    hash_get(json_object_get(one, "mib_sha256s"), "sha256", 32, m->list_sha256);
+    bool ok = m->bytes && *m->sha256;
+    if (!ok)
+        error_set(err, EINVAL, all ? "the manifest %s cannot be read: it has no source with bytes and sha256 of disk %u%s" :
+                  "the manifest %s cannot be read: line %u: %s", name, all ? disk : (unsigned)where.line, all ? "" : where.text);
     json_decref(all);
+    return ok;
+}
+
+bool manifest_read(const char *path, unsigned disk, struct manifest_disk *m, struct error *err)
+{
+    enum { MOST = 64 << 20 };
+    FILE *f = fopen(path, "re");
+    char *text = f ? malloc(MOST) : NULL;
+    size_t length = text ? fread(text, 1, MOST, f) : 0;
+    bool ok = text ? manifest_parse(text, length, path, disk, m, err)
+                   : error_set(err, errno, "the manifest %s cannot be read: %s", path, strerror(errno));
+    if (f)
+        fclose(f);
+    free(text);
     return ok;
 }

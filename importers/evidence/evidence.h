@@ -7,6 +7,9 @@ char *manifest_make(const struct import *);             /* the manifest's text, 
 /* Under a new name, synced, then renamed. */
 bool evidence_write(const char *folder, const char *text, struct error *);
 void evidence_remove(const char *folder);
-bool manifest_read(const char *path, uint64_t *bytes, char sha256[65], struct error *);
+/* What a manifest says of a disk; "" where an old one does not. tolerant is the reader's own. */
+struct manifest_disk { uint64_t bytes; char sha256[65], md5[65], image_sha256[65], list_sha256[65]; bool tolerant; };
+bool manifest_read(const char *path, unsigned disk, struct manifest_disk *, struct error *);
+bool manifest_parse(const char *text, size_t length, const char *name, unsigned disk, struct manifest_disk *, struct error *);
 
 #endif

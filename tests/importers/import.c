@@ -54,13 +54,13 @@ static void check_image(const char *guest, const char *source)
     snprintf(out, sizeof(out), "%s/out.raw", guest);
     struct export_options o = { .image = image, .manifest = manifest, .to = out };
     cr_assert(import_verify(&o, &err), "%s", err.text);
-    cr_assert(export_raw(&o, hex, &err), "%s", err.text);
+    cr_assert(export_disk(&o, hex, &err), "%s", err.text);
     uint8_t *a = test_read(source, &n), *b = test_read(out, &m);
     cr_assert_eq(n, m);
     cr_assert(!memcmp(a, b, n));
     sha256_of(a, n, hex2);
     cr_assert_str_eq(hex, hex2);
-    cr_assert(!export_raw(&o, NULL, &err) && strstr(err.text, "exists already"));
+    cr_assert(!export_disk(&o, NULL, &err) && strstr(err.text, "exists already"));
     struct stat st;
     cr_assert(!stat(image, &st) && (st.st_mode & 0777) == 0444);
     if (test_program("qemu-img")) {
