@@ -56,14 +56,12 @@ static int export(struct invocation *in)
         return usage_error(in->command, "where to? Give -o FILE");
     if (disk >= MACHINE_DISKS || (o->disk && o->disk[1]))
         return usage_error(in->command, "--disk is a number from 0 to %d", MACHINE_DISKS - 1);
-    if (!raw && strcmp(o->format, "qcow2") && strcmp(o->format, "vhd") && strcmp(o->format, "vmdk") && strcmp(o->format, "vdi"))
-        return usage_error(in->command, "there is no format '%s': it is raw, qcow2, vhd, vmdk or vdi", o->format);
     if (!guest_find(&g, in->arguments.items[0], &err) || !guest_lock(&g, &err))
         return fail(EXIT_FAILED, &err);
     ok = write_out(o, &g, disk, sha256, &err);
     guest_unlock(&g);
     if (!ok)
-        return fail(EXIT_FAILED, &err);
+        return fail(err.code == EINVAL ? EXIT_USAGE : EXIT_FAILED, &err);
     if (o->bagit)
         printf("%s is a bag of '%s'\n", o->to, g.name);
     else if (strcmp(o->to, "-"))

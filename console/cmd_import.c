@@ -61,16 +61,10 @@ static bool import_into(struct guest *g, struct import_options *options, struct 
 
 static bool name_choose(const struct own_options *o, const char *source, char *name, size_t size, struct error *err)
 {
-    struct guest there;
-
     if (!o->name)
         return library_name_free(source, name, size, err);
     snprintf(name, size, "%s", o->name);
-    if (!library_name_valid(o->name, err))
-        return false;
-    if (guest_find(&there, name, err))
-        return error_set(err, EEXIST, "there is already a guest '%s': choose another --name, or remove it", name);
-    return true;
+    return library_name_valid(o->name, err);
 }
 
 static int import(struct invocation *in)

@@ -365,7 +365,7 @@ void machine_step(struct machine *m, int64_t ns)
 
 /* --- input -------------------------------------------------------------------------------------------------------- */
 
-struct input_event { struct machine *machine; uint16_t key, x, y; bool down, absolute; int dx, dy, dz; unsigned buttons; };
+struct input_event { struct machine *machine; uint16_t key; bool down; int dx, dy, dz; unsigned buttons; };
 
 static void key_event(void *arg)
 {
@@ -380,9 +380,7 @@ static void pointer_event(void *arg)
 {
     struct input_event *e = arg;
     struct pointer *p = &e->machine->pointer;
-    if (e->absolute && p->at)
-        p->at(p->chip, e->x, e->y, e->dz, e->buttons);
-    else if (!e->absolute && p->move)
+    if (p->move)
         p->move(p->chip, e->dx, e->dy, e->dz, e->buttons);
     free(e);
 }
@@ -412,9 +410,4 @@ bool machine_pointer_absolute(struct machine *m)
 void machine_pointer_move(struct machine *m, int dx, int dy, int dz, unsigned buttons)
 {
     post_event(m, pointer_event, (struct input_event){ .dx = dx, .dy = dy, .dz = dz, .buttons = buttons });
-}
-
-void machine_pointer_at(struct machine *m, uint16_t x, uint16_t y, int dz, unsigned buttons)
-{
-    post_event(m, pointer_event, (struct input_event){ .absolute = true, .x = x, .y = y, .dz = dz, .buttons = buttons });
 }

@@ -110,7 +110,6 @@ bool machine_load(struct machine *, struct stream *, struct error *);
 /* [any thread] Keys are USB usage ids, as in SDL. */
 void machine_key(struct machine *, uint16_t key, bool down);
 void machine_pointer_move(struct machine *, int dx, int dy, int dz, unsigned buttons);
-void machine_pointer_at(struct machine *, uint16_t x, uint16_t y, int dz, unsigned buttons);   /* 0..65535 of the screen */
 bool machine_pointer_absolute(struct machine *);        /* [any thread] does the guest take positions now? */
 
 #endif

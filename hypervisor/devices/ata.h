@@ -74,7 +74,6 @@ extern const struct device_class ata_channel_class;
 struct ata_channel *ata_channel_of(struct device *);            /* NULL when it is no channel */
 void ata_channel_master(struct ata_channel *, const struct ata_master *);
 void ata_channel_enable(struct ata_channel *, bool);            /* are its ports decoded? */
-bool ata_channel_intrq(const struct ata_channel *);             /* the line's level */
 /* The drive in a DMA phase, and its bytes that wait to be moved; *in: towards memory. NULL: none. */
 uint8_t *ata_dma_window(struct ata_channel *, uint32_t *length, bool *in);
 void ata_dma_moved(struct ata_channel *, uint32_t length);      /* of the window; may start the next phase */

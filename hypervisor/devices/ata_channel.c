@@ -47,8 +47,6 @@ static void channel_update_irq(struct ata_channel *c)
         c->master.interrupt(c->master.chip);
 }
 
-bool ata_channel_intrq(const struct ata_channel *c) { return c->line; }
-
 static void drive_interrupt(struct ata_drive *d, bool level)
 {
     d->intrq = level;

@@ -77,11 +77,6 @@ void fw_cfg_add_u64(struct device *dev, uint16_t selector, uint64_t value)
     fw_cfg_add_bytes(dev, selector, bytes, sizeof(bytes));
 }
 
-void fw_cfg_add_string(struct device *dev, uint16_t selector, const char *text)
-{
-    fw_cfg_add_bytes(dev, selector, text, strlen(text) + 1);
-}
-
 /* The directory: a count, then entries of length, selector, two reserved bytes and a name of 56, all
  * big-endian. */
 void fw_cfg_add_file(struct device *dev, const char *name, const void *bytes, size_t length)

@@ -12,6 +12,5 @@ void fw_cfg_add_bytes(struct device *, uint16_t selector, const void *bytes, siz
 void fw_cfg_add_u16(struct device *, uint16_t selector, uint16_t value);
 void fw_cfg_add_u32(struct device *, uint16_t selector, uint32_t value);
 void fw_cfg_add_u64(struct device *, uint16_t selector, uint64_t value);
-void fw_cfg_add_string(struct device *, uint16_t selector, const char *text);  /* with its NUL */
 
 #endif

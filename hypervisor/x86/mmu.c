@@ -542,23 +542,11 @@ void mmu_check_system(struct cpu *c, uint32_t linear, unsigned length, bool writ
     }
 }
 
-static const struct tlb_entry *fetch(struct cpu *c, uint32_t linear)
+uint64_t mmu_fetch_host(struct cpu *c, uint32_t linear, const uint8_t **host)
 {
     const struct tlb_entry *t = translate(c, linear, how_now(c) | PF_FETCH);
     unsigned page = linear >> 12 & (FETCHED - 1);
     mmu_of(c)->fetched[t->physical & TLB_GLOBAL][page / 64] |= 1ull << (page & 63);
-    return t;
-}
-
-uint64_t mmu_fetch(struct cpu *c, uint32_t linear)
-{
-    const struct tlb_entry *t = fetch(c, linear);
-    return (t->physical & ~(uint64_t)PAGE_MASK) | (linear & PAGE_MASK);
-}
-
-uint64_t mmu_fetch_host(struct cpu *c, uint32_t linear, const uint8_t **host)
-{
-    const struct tlb_entry *t = fetch(c, linear);
     *host = t->physical & TLB_RAM ? (const uint8_t *)(t->host + linear) : NULL;
     return (t->physical & ~(uint64_t)PAGE_MASK) | (linear & PAGE_MASK);
 }

@@ -52,9 +52,8 @@ void mmu_write_bytes(struct cpu *, uint32_t linear, const void *from, unsigned l
 uint32_t mmu_read_system(struct cpu *, uint32_t linear, unsigned size);
 void mmu_write_system(struct cpu *, uint32_t linear, unsigned size, uint32_t value);
 void mmu_check_write(struct cpu *, uint32_t linear, unsigned length);       /* raises what a write would; writes nothing */
-/* Translates for execution; raises #PF with I/D as the model has it. Returns the physical address. */
-uint64_t mmu_fetch(struct cpu *, uint32_t linear);
-/* The same, with the host memory behind the byte and the rest of its page, or NULL: not RAM. */
+/* Translates for execution; raises #PF with I/D as the model has it. Returns the physical address, with the host memory behind
+ * the byte and the rest of its page, or NULL: not RAM. */
 uint64_t mmu_fetch_host(struct cpu *, uint32_t linear, const uint8_t **host);
 /* For debuggers and tests: no fault, no A/D bits. false: not mapped. */
 bool mmu_probe(struct cpu *, uint32_t linear, uint64_t *physical);
