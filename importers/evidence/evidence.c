@@ -187,7 +187,7 @@ bool manifest_parse(const char *text, size_t length, const char *name, unsigned 
     hash_get(json_object_get(one, "mib_sha256s"), "sha256", 32, m->list_sha256);
     bool ok = m->bytes && *m->sha256;
     if (!ok)
-        error_set(err, EINVAL, all ? "the manifest %s cannot be read: it has no source with bytes and sha256 of disk %u%s" :
+        error_set(err, EBADMSG, all ? "the manifest %s cannot be read: it has no source with bytes and sha256 of disk %u%s" :
                   "the manifest %s cannot be read: line %u: %s", name, all ? disk : (unsigned)where.line, all ? "" : where.text);
     json_decref(all);
     return ok;

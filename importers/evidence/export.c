@@ -101,7 +101,7 @@ static bool opened(struct export *e, struct error *err)
         return false;
     e->length = e->o->manifest ? e->wanted.bytes : e->disk->size;
     return align_up(e->length, 512) == e->disk->size ||
-           error_set(err, EINVAL, "%s has %llu bytes, the manifest says %llu", e->o->image, (unsigned long long)e->disk->size,
+           error_set(err, EIO, "%s has %llu bytes, the manifest says %llu", e->o->image, (unsigned long long)e->disk->size,
                      (unsigned long long)e->length);
 }
 

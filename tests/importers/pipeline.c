@@ -292,3 +292,93 @@ Test(pipeline, a_dry_run_of_a_stream)
     import_result_free(&j.r);
     cr_assert_eq(test_run("test -z \"$(ls -A '%s')\" && ! ls -d '%s'/holdover-look-*", j.guest, j.folder), 0);
 }
+
+/* --- verify, export -------------------------------------------------------------------------------------------------- */
+
+Test(pipeline, verify_names_the_mib)
+{
+    struct job j;
+    char image[600], manifest[600];
+    job_begin(&j);
+    cr_assert(job_run(&j), "%s", j.err.text);
+    import_result_free(&j.r);
+    snprintf(image, sizeof(image), "%s/disk0.qcow2", j.guest);
+    snprintf(manifest, sizeof(manifest), "%s/evidence/manifest.json", j.guest);
+    struct export_options o = { .image = image, .manifest = manifest };
+    cr_assert(import_verify(&o, &j.err), "%s", j.err.text);
+    /* MiB 0 lies at the file's start; the clusters of MiB 7 are found by their bytes */
+    size_t n;
+    uint8_t *bytes = test_read(image, &n), *at = memmem(bytes, n, j.bytes + (7 << 20) + 65536, 512);
+    cr_assert(at);
+    *at ^= 0x40;
+    cr_assert_eq(unlink(image), 0);
+    test_write(image, bytes, n);
+    cr_assert(!import_verify(&o, &j.err));
+    cr_assert(strstr(j.err.text, "MiB 7 differs"), "%s", j.err.text);
+    bytes[65536 + 5] ^= 1;
+    test_write(image, bytes, n);
+    cr_assert(!import_verify(&o, &j.err) && strstr(j.err.text, "MiB 0, 7 differ"), "%s", j.err.text);
+    cr_assert(!export_disk(&(struct export_options){ .image = image, .manifest = manifest, .to = test_path(j.folder, "x.raw") }, NULL, &j.err));
+    cr_assert(strstr(j.err.text, "does not hold"), "%s", j.err.text);
+    bytes[65536 + 5] ^= 1, *at ^= 0x40;
+    bytes[4096] ^= 1;                           /* in the header's cluster, where nobody looks */
+    test_write(image, bytes, n);
+    cr_assert(!import_verify(&o, &j.err) && strstr(j.err.text, "the file itself was changed"), "%s", j.err.text);
+    bytes[4096] ^= 1;
+    test_write(image, bytes, n);
+    cr_assert(import_verify(&o, &j.err), "%s", j.err.text);
+    cr_assert_eq(test_run("echo '0 1 x' >> '%s/evidence/disk0.sha256s'", j.guest), 0);
+    cr_assert(!import_verify(&o, &j.err) && strstr(j.err.text, "not the list"), "%s", j.err.text);
+    free(bytes);
+}
+
+Test(pipeline, exports_that_others_open)
+{
+    static const char *const formats[][2] = { { "raw", "raw" }, { "qcow2", "qcow2" }, { "vhd", "vpc" }, { "vmdk", "vmdk" }, { "vdi", "vdi" } };
+    struct job j;
+    char image[600], manifest[600], to[600], sha256[65];
+    job_begin(&j);
+    cr_assert(job_run(&j), "%s", j.err.text);
+    snprintf(image, sizeof(image), "%s/disk0.qcow2", j.guest);
+    snprintf(manifest, sizeof(manifest), "%s/evidence/manifest.json", j.guest);
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+        snprintf(to, sizeof(to), "%s/out.%s", j.folder, formats[i][0]);
+        struct export_options o = { .image = image, .manifest = manifest, .to = to, .format = formats[i][0] };
+        cr_assert(export_disk(&o, sha256, &j.err), "%s: %s", formats[i][0], j.err.text);
+        cr_assert_str_eq(sha256, j.r.disks[0].sha256);
+        cr_assert(!export_disk(&o, NULL, &j.err) && strstr(j.err.text, "exists already"), "%s", j.err.text);
+        if (!test_program("qemu-img"))
+            continue;
+        cr_assert_eq(test_run("qemu-img compare -f raw -F %s '%s' '%s'", formats[i][1], j.source, to), 0, "%s", formats[i][0]);
+        cr_assert_eq(test_run("qemu-img info -f %s '%s' | grep -q '(%d bytes)'", formats[i][1], to, (LENGTH + 511) / 512 * 512), 0);
+        if (i == 1 || i > 2)
+            cr_assert_eq(test_run("qemu-img check -f %s '%s'", formats[i][1], to), 0, "%s", formats[i][0]);
+    }
+    struct export_options o = { .image = image, .manifest = manifest, .to = test_path(j.folder, "out.x"), .format = "dmg" };
+    cr_assert(!export_disk(&o, NULL, &j.err) && strstr(j.err.text, "not dmg"), "%s", j.err.text);
+    cr_assert_eq(test_run("! ls '%s' | grep part", j.folder), 0);
+    import_result_free(&j.r);
+}
+
+Test(pipeline, a_bag_that_others_accept)
+{
+    struct job j;
+    char image[600], to[600];
+    job_begin(&j);
+    cr_assert(job_run(&j), "%s", j.err.text);
+    import_result_free(&j.r);
+    snprintf(image, sizeof(image), "%s/disk0.qcow2", j.guest);
+    snprintf(to, sizeof(to), "%s/bag", j.folder);
+    struct bag_options o = { .folder = j.guest, .name = "old", .images = { image }, .count = 1, .format = "raw", .to = to, .tool_version = "1" };
+    cr_assert(export_bag(&o, &j.err), "%s", j.err.text);
+    cr_assert_eq(test_run("cd '%s' && sha256sum --strict -c manifest-sha256.txt && sha256sum --strict -c tagmanifest-sha256.txt", to), 0);
+    cr_assert_eq(test_run("cd '%s' && printf 'BagIt-Version: 1.0\\nTag-File-Character-Encoding: UTF-8\\n' | cmp - bagit.txt", to), 0);
+    cr_assert_eq(test_run("cd '%s' && test \"$(find data -type f | sort)\" = \"$(sed 's/^[0-9a-f]*  //' manifest-sha256.txt | sort)\"", to), 0);
+    cr_assert_eq(test_run("cd '%s' && grep -q \"^Payload-Oxum: $(find data -type f -printf '%%s\\n' | awk '{ s += $1 } END { print s \".\" NR }')$\" "
+                          "bag-info.txt", to), 0);
+    cr_assert_eq(test_run("cmp '%s' '%s/data/disk0.raw'", j.source, to), 0);
+    cr_assert_eq(test_run("grep -q 'capture' '%s/data/premis.xml' && grep -q 'holds what was captured' '%s/data/premis.xml'", to, to), 0);
+    if (test_program("python3"))
+        cr_assert_eq(test_run("python3 -c 'import sys, xml.etree.ElementTree as e; e.parse(sys.argv[1])' '%s/data/premis.xml'", to), 0);
+    cr_assert(!export_bag(&o, &j.err) && strstr(j.err.text, "exists already"), "%s", j.err.text);
+}
