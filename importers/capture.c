@@ -4,6 +4,7 @@
  * list, and the source from there on. */
 #include "importers/import.h"
 #include "importers/evidence/digest.h"
+#include "importers/evidence/evidence.h"
 #include "importers/reader.h"
 #include "base/bits.h"
 #include "block/qcow2_writer.h"
@@ -38,14 +39,6 @@ void capture_remove(const struct import *i, const struct disk *d)
         unlink(disk_file(i, d, files[n], path));
 }
 
-static bool image_take(void *writer, const struct chunk *c, struct error *err)
-{
-    for (size_t at = 0; at < c->length; at += QCOW2_WRITER_CLUSTER)
-        if (!qcow2_writer_put(writer, c->zeros ? NULL : c->bytes + at, MIN((size_t)QCOW2_WRITER_CLUSTER, c->length - at), err))
-            return false;
-    return true;
-}
-
 /* What tells whether a source is the one of an earlier import. */
 static void resume_text(const struct import *i, char *text, size_t size)
 {
@@ -56,27 +49,16 @@ static void resume_text(const struct import *i, char *text, size_t size)
              i->source.format, i->source.size, is_file ? (long long)st.st_mtime : 0);
 }
 
-static bool resume_write(struct capture *c, struct error *err)
-{
-    char text[PATH_MAX + 200], path[PATH_MAX], fresh[PATH_MAX + 8];
-    resume_text(c->i, text, sizeof(text));
-    snprintf(fresh, sizeof(fresh), "%s.new", file(c, resume, path));
-    FILE *f = fopen(fresh, "we");
-    bool ok = f && fputs(text, f) >= 0 && !fflush(f) && !fsync(fileno(f));
-    if (f && fclose(f))
-        ok = false;
-    return (ok && !rename(fresh, path)) || error_set(err, errno, "cannot write %s: %s", path, strerror(errno));
-}
-
 static bool resume_fits(struct capture *c)
 {
-    char text[PATH_MAX + 200], there[PATH_MAX + 200] = "", path[PATH_MAX];
-    FILE *f = fopen(file(c, resume, path), "re");
-    size_t n = f ? fread(there, 1, sizeof(there) - 1, f) : 0;
-    if (f)
-        fclose(f);
+    char text[PATH_MAX + 200], path[PATH_MAX];
+    struct error ignored;
+    size_t length;
+    char *there = text_read(file(c, resume, path), &length, &ignored);
     resume_text(c->i, text, sizeof(text));
-    return n && !strcmp(text, there);
+    bool fits = there && !strcmp(text, there);
+    free(there);
+    return fits;
 }
 
 /* Is the first and the last MiB of the half-made image what the source has there? */
@@ -134,14 +116,15 @@ static bool half_check(struct capture *c, struct error *err)
 /* From here on what is in the folder can be continued. */
 static bool checkpoint(struct capture *c, struct error *err)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], text[PATH_MAX + 200];
     if (!pipeline_drain(c->pipeline, err) || !half_check(c, err))
         return false;
+    resume_text(c->i, text, sizeof(text));
     ranges_cut(&c->reader.bad, c->reader.position);
     if (!mib_flush(&c->list))
         return error_set(err, errno, "cannot write %s: %s", file(c, list, path), strerror(errno));
     if (!map_write(file(c, map, path), c->reader.position, MAX(c->i->source.size, c->reader.position), &c->reader.bad, err) ||
-        !resume_write(c, err) || !qcow2_writer_finish(c->writer, c->reader.position, &c->written, err))
+        !text_write(file(c, resume, path), text, err) || !qcow2_writer_finish(c->writer, c->reader.position, &c->written, err))
         return false;
     unlink(file(c, half, path));
     unlink(file(c, half_list, path));
@@ -192,7 +175,7 @@ static bool lanes_open(struct capture *c, struct error *err)
         return false;
     if (!i->o->dry_run && !(c->list.write = fopen(file(c, list, path), "we")))
         return error_set(err, errno, "cannot make %s: %s", path, strerror(errno));
-    struct lane lanes[] = { { digest_take, &c->sha256 }, { digest_take, &c->md5 }, { mib_take, &c->list }, { image_take, c->writer } };
+    struct lane lanes[] = { { digest_take, &c->sha256 }, { digest_take, &c->md5 }, { mib_take, &c->list }, { image_put, c->writer } };
     c->pipeline = pipeline_open(lanes, ARRAY_SIZE(lanes) - !c->writer, err);
     return c->pipeline;
 }

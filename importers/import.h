@@ -26,6 +26,7 @@ struct import {
 const char *disk_file(const struct import *, const struct disk *, const char *fmt, char path[PATH_MAX]);
 /* Reads a disk, hashes it, and makes its image and the evidence beside it. Sets r->kept when what it has is kept to be continued. */
 bool capture_disk(struct import *, struct error *);
+bool image_put(void *qcow2_writer, const struct chunk *, struct error *);      /* a lane */
 /* Takes away all files of a disk but its finished image. */
 void capture_remove(const struct import *, const struct disk *);
 

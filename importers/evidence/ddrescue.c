@@ -1,13 +1,12 @@
-#include "importers/evidence/ddrescue.h"
+#include "importers/evidence/evidence.h"
 #include "base/bits.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { RANGES_MOST = 1 << 20, MAP_MOST = 64 << 20 };
+enum { RANGES_MOST = 1 << 20 };
 
 bool ranges_add(struct ranges *r, uint64_t start, uint64_t length)
 {
@@ -103,42 +102,33 @@ bool map_parse(const char *text, const char *name, uint64_t size, struct ranges 
 
 bool map_read(const char *path, uint64_t size, struct ranges *bad, struct error *err)
 {
-    FILE *f = fopen(path, "re");
-    char *text = f ? malloc(MAP_MOST + 1) : NULL;
-    size_t length = text ? fread(text, 1, MAP_MOST + 1, f) : 0;
-    bool ok = text && !ferror(f) && length <= MAP_MOST;
-    if (!ok)
-        error_set(err, errno, "cannot read the ddrescue map %s: %s", path, length > MAP_MOST ? "it is too large" : strerror(errno));
-    if (ok) {
-        text[length] = 0;
-        ok = map_parse(text, path, size, bad, err);
-    }
-    if (f)
-        fclose(f);
+    size_t length;
+    char *text = text_read(path, &length, err);
+    bool ok = text && map_parse(text, path, size, bad, err);
     free(text);
     return ok;
 }
 
 bool map_write(const char *path, uint64_t done, uint64_t size, const struct ranges *bad, struct error *err)
 {
-    char fresh[4096];
     uint64_t at = 0;
-    snprintf(fresh, sizeof(fresh), "%s.new", path);
-    FILE *f = fopen(fresh, "we");
-    if (f) {
-        fprintf(f, "# Mapfile. What could be read of the disk, as GNU ddrescue writes it\n# current_pos  current_status  current_pass\n"
-                "0x%08" PRIX64 "     %c               1\n#      pos        size  status\n", done, done < size ? '?' : '+');
-        for (size_t i = 0; i <= bad->count; i++) {
-            uint64_t start = i < bad->count ? bad->list[i].start : done, length = i < bad->count ? bad->list[i].length : size - done;
-            if (start > at)
-                fprintf(f, "0x%08" PRIX64 "  0x%08" PRIX64 "  +\n", at, start - at);
-            if (length)
-                fprintf(f, "0x%08" PRIX64 "  0x%08" PRIX64 "  %c\n", start, length, i < bad->count ? '-' : '?');
-            at = start + length;
-        }
+    char *text = NULL;
+    size_t room;
+    FILE *f = open_memstream(&text, &room);
+    if (!f)
+        return error_set(err, ENOMEM, "no memory for %s", path);
+    fprintf(f, "# Mapfile. What could be read of the disk, as GNU ddrescue writes it\n# current_pos  current_status  current_pass\n"
+            "0x%08" PRIX64 "     %c               1\n#      pos        size  status\n", done, done < size ? '?' : '+');
+    for (size_t i = 0; i <= bad->count; i++) {
+        uint64_t start = i < bad->count ? bad->list[i].start : done, length = i < bad->count ? bad->list[i].length : size - done;
+        if (start > at)
+            fprintf(f, "0x%08" PRIX64 "  0x%08" PRIX64 "  +\n", at, start - at);
+        if (length)
+            fprintf(f, "0x%08" PRIX64 "  0x%08" PRIX64 "  %c\n", start, length, i < bad->count ? '-' : '?');
+        at = start + length;
     }
-    bool ok = f && !fflush(f) && !ferror(f) && !fsync(fileno(f));
-    if (f && fclose(f))
-        ok = false;
-    return (ok && !rename(fresh, path)) || error_set(err, errno, "cannot write %s: %s", path, strerror(errno));
+    fclose(f);
+    bool ok = text_write(path, text, err);
+    free(text);
+    return ok;
 }

@@ -1,12 +1,10 @@
 /* The manifest. Keys are only ever added: other programs read it. */
 #include "importers/evidence/evidence.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -128,39 +126,49 @@ char *import_json(const char *name, const struct import_result *r, bool dry_run)
     return text;
 }
 
-static bool file_put(const char *path, const char *text)
+bool text_write(const char *path, const char *text, struct error *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    size_t length = strlen(text);
-    bool ok = fd >= 0 && write(fd, text, length) == (ssize_t)length && write(fd, "\n", 1) == 1 && !fsync(fd);
-    return (fd < 0 || !close(fd)) && ok;
+    char fresh[PATH_MAX + 8];
+    snprintf(fresh, sizeof(fresh), "%s.new", path);
+    FILE *f = text ? fopen(fresh, "we") : NULL;
+    bool ok = f && fputs(text, f) >= 0 && !fflush(f) && !fsync(fileno(f));
+    ok = (!f || !fclose(f)) && ok && !rename(fresh, path);
+    return ok || error_set(err, errno, "cannot write %s: %s", path, strerror(errno));
+}
+
+char *text_read(const char *path, size_t *length, struct error *err)
+{
+    enum { MOST = 64 << 20 };
+    FILE *f = fopen(path, "re");
+    char *text = f ? malloc(MOST + 1) : NULL;
+    *length = text ? fread(text, 1, MOST + 1, f) : 0;
+    bool ok = text && !ferror(f) && *length <= MOST;
+    if (ok)
+        text[*length] = 0;
+    else
+        error_set(err, errno, "cannot read %s: %s", path, *length > MOST ? "it is too large" : strerror(errno));
+    if (f)
+        fclose(f);
+    if (!ok)
+        free(text);
+    return ok ? text : NULL;
 }
 
 bool evidence_write(const char *folder, const char *text, struct error *err)
 {
-    char path[PATH_MAX], fresh[PATH_MAX + 8];
-    snprintf(path, sizeof(path), "%s/evidence", folder);
-    if (mkdir(path, 0755) && errno != EEXIST)
-        return error_set(err, errno, "cannot make the folder %s: %s", path, strerror(errno));
+    char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/evidence/manifest.json", folder);
-    snprintf(fresh, sizeof(fresh), "%s.new", path);
-    if (file_put(fresh, text) && !rename(fresh, path))
-        return true;
-    error_set(err, errno, "cannot write %s: %s", path, strerror(errno));
-    unlink(fresh);
-    return false;
+    return text_write(path, text, err);
 }
 
 void evidence_remove(const char *folder)
 {
-    static const char *const names[] = { "evidence/manifest.json", "evidence/manifest.json.new" };
+    static const char *const names[] = { "evidence/manifest.json", "evidence/manifest.json.new", "evidence" };
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
+        remove(path);
     }
-    snprintf(path, sizeof(path), "%s/evidence", folder);
-    rmdir(path);
 }
 
 /* Hexadecimal digits, as many as a hash of `bytes` bytes has, or nothing. */
@@ -195,14 +203,9 @@ bool manifest_parse(const char *text, size_t length, const char *name, unsigned 
 
 bool manifest_read(const char *path, unsigned disk, struct manifest_disk *m, struct error *err)
 {
-    enum { MOST = 64 << 20 };
-    FILE *f = fopen(path, "re");
-    char *text = f ? malloc(MOST) : NULL;
-    size_t length = text ? fread(text, 1, MOST, f) : 0;
-    bool ok = text ? manifest_parse(text, length, path, disk, m, err)
-                   : error_set(err, errno, "the manifest %s cannot be read: %s", path, strerror(errno));
-    if (f)
-        fclose(f);
+    size_t length;
+    char *text = text_read(path, &length, err);
+    bool ok = text && manifest_parse(text, length, path, disk, m, err);
     free(text);
     return ok;
 }

@@ -3,8 +3,10 @@
 #define IMPORTERS_EVIDENCE_H
 #include "importers/import.h"
 
-char *manifest_make(const struct import *);             /* the manifest's text, allocated */
 /* Under a new name, synced, then renamed. */
+bool text_write(const char *path, const char *text, struct error *);
+char *text_read(const char *path, size_t *length, struct error *);      /* all of a file of up to 64 MiB, with a NUL; allocated */
+char *manifest_make(const struct import *);             /* the manifest's text, allocated */
 bool evidence_write(const char *folder, const char *text, struct error *);
 void evidence_remove(const char *folder);
 /* What a manifest says of a disk; "" where an old one does not. tolerant is the reader's own. */

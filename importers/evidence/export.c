@@ -44,7 +44,7 @@ static bool raw_take(void *arg, const struct chunk *c, struct error *err)
     return true;
 }
 
-static bool qcow2_take(void *writer, const struct chunk *c, struct error *err)
+bool image_put(void *writer, const struct chunk *c, struct error *err)
 {
     for (size_t at = 0; at < c->length; at += QCOW2_WRITER_CLUSTER)
         if (!qcow2_writer_put(writer, c->zeros ? NULL : c->bytes + at, MIN((size_t)QCOW2_WRITER_CLUSTER, c->length - at), err))
@@ -110,7 +110,7 @@ static bool format_write(struct export *e, const char *format, const char *fresh
     if (!strcmp(format, "qcow2")) {
         struct qcow2_written written;
         struct qcow2_writer *w = qcow2_writer_open(fresh, LEVEL, THREADS, err);
-        bool ok = w && run(e, (struct lane){ qcow2_take, w }, err) && qcow2_writer_finish(w, e->length, &written, err);
+        bool ok = w && run(e, (struct lane){ image_put, w }, err) && qcow2_writer_finish(w, e->length, &written, err);
         qcow2_writer_free(w);
         return ok;
     }
