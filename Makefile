@@ -45,6 +45,11 @@ GUESTFS_LIBS := $(shell pkg-config --libs libguestfs)
 CPPFLAGS += -DHAVE_GUESTFS
 endif
 
+ifeq ($(call pkg,libewf),yes)
+LIBS    += $(shell pkg-config --libs libewf)
+CPPFLAGS += -DHAVE_LIBEWF
+endif
+
 # --- sources --------------------------------------------------------------------------------------------------
 HYPERVISOR := $(wildcard hypervisor/*/*.c hypervisor/*/*/*.c)
 IMPORTERS  := $(wildcard importers/*.c importers/*/*.c)
@@ -93,6 +98,9 @@ ifneq ($(call pkg,libnbd),yes)
 endif
 ifneq ($(call pkg,libxml-2.0),yes)
 	$(Q)echo "make: libxml2 is missing: OVA sources are left out"
+endif
+ifneq ($(call pkg,libewf),yes)
+	$(Q)echo "make: libewf is missing: EnCase images (E01) will not be imported"
 endif
 ifndef GUESTFS_LIBS
 	$(Q)echo "make: libguestfs is missing: imports will not look inside the disk"

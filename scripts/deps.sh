@@ -5,7 +5,7 @@ set -eu
 
 build="gcc make libc6-dev binutils pkg-config nasm zlib1g-dev libpng-dev libsdl2-dev libjansson-dev libssl-dev libcdio-dev
        libiso9660-dev libinih-dev libdeflate-dev libguestfs-dev libslirp-dev libbz2-dev liblzma-dev
-       libzstd-dev libnbd-dev libxml2-dev seabios"
+       libzstd-dev libewf-dev libnbd-dev libxml2-dev seabios"
 tests="libcriterion-dev clang libclang-rt-14-dev qemu-utils qemu-system-x86 ipxe-qemu e2fsprogs dosfstools mtools fakeroot cpio xorriso
        supermin libguestfs-tools linux-image-cloud-amd64 xvfb xauth xdotool imagemagick file fdisk bzip2 xz-utils zstd kmod nbdkit
        ca-certificates python3 ntfs-3g ewf-tools poppler-utils ghostscript iproute2"

@@ -1,7 +1,7 @@
 /* qcow2: opening and closing. Every field is checked against the file before it is used: an image may come from anywhere.
  * An image whose dirty bit is set (lazy refcounts, not closed) or that was marked corrupt opens read-only or not at all; one
  * with internal snapshots opens read-only, since their clusters are shared. References: [QCOW2].
- * Not modelled: encryption, external data files, extended L2 entries, zstd, bitmaps (dropped by the first writer). */
+ * Not modelled: encryption, external data files, extended L2 entries, bitmaps (dropped by the first writer). */
 #include "block/qcow2.h"
 #include "base/bits.h"
 #include "base/log.h"
@@ -50,7 +50,7 @@ static void qcow2_close(struct block *b)
     for (unsigned i = 0; i < q->inflated_count; i++)
         free(q->inflated[i].bytes);
     free(q->inflated);
-    codec_free(q->codec);
+    codec_free(q->codec, q->zstd);
     free(q->packed);
     free(q->bounce);
     free(q->l1);
@@ -74,9 +74,9 @@ static bool features_known(struct qcow2 *q, const uint8_t *h, bool *write, struc
         return error_set(err, ENOTSUP, "%s keeps its data in another file; make one file with qemu-img convert first", q->path);
     if (f & INCOMPATIBLE_EXTENDED_L2)
         return error_set(err, ENOTSUP, "%s has extended L2 entries; convert it with qemu-img convert first", q->path);
-    if (f & INCOMPATIBLE_COMPRESSION)
-        return error_set(err, ENOTSUP, "%s is compressed with zstd; convert it with qemu-img convert -O qcow2 first", q->path);
-    if (f & ~(uint64_t)(INCOMPATIBLE_DIRTY | INCOMPATIBLE_CORRUPT))
+    q->zstd = f & INCOMPATIBLE_COMPRESSION;
+    if (f & ~(uint64_t)(INCOMPATIBLE_DIRTY | INCOMPATIBLE_CORRUPT | INCOMPATIBLE_COMPRESSION) ||
+        (q->zstd && (be32_get(h + H_HEADER_LENGTH) <= H_COMPRESSION || h[H_COMPRESSION] != 1)))
         return error_set(err, ENOTSUP, "%s has features that are not known here (%#llx); convert it with qemu-img convert "
                          "first", q->path, (unsigned long long)f);
     if (*write && f & INCOMPATIBLE_DIRTY)
@@ -197,7 +197,7 @@ static bool tables_read(struct qcow2 *q, bool write, struct error *err)
                              (unsigned long long)q->l1[i]);
     if (write && !qcow2_refcounts_load(q, err))
         return false;
-    q->codec = codec_new();
+    q->codec = codec_new(q->zstd);
     q->packed = malloc(2 * q->cluster_size);
     q->bounce = malloc(q->cluster_size);
     q->inflated_count = (unsigned)MAX(2, MIN(256, INFLATED_BYTES / q->cluster_size));
@@ -219,7 +219,7 @@ static bool autoclear(struct qcow2 *q, const uint8_t *h, struct error *err)
 
 struct qcow2 *qcow2_open_on(struct block *file, const char *path, bool write, char **backing, char **format, struct error *err)
 {
-    uint8_t header[H_V3_LENGTH];
+    uint8_t header[H_KNOWN];
     struct block *b = block_new(&qcow2_class, err);
     if (!b) {
         block_close(file);

@@ -18,7 +18,7 @@
 enum { H_MAGIC = 0, H_VERSION = 4, H_BACKING_OFFSET = 8, H_BACKING_LENGTH = 16, H_CLUSTER_BITS = 20, H_SIZE = 24, H_CRYPT = 32,
        H_L1_SIZE = 36, H_L1_OFFSET = 40, H_REFTABLE_OFFSET = 48, H_REFTABLE_CLUSTERS = 56, H_SNAPSHOTS = 60,
        H_SNAPSHOTS_OFFSET = 64, H_INCOMPATIBLE = 72, H_COMPATIBLE = 80, H_AUTOCLEAR = 88, H_REFCOUNT_ORDER = 96,
-       H_HEADER_LENGTH = 100, H_COMPRESSION = 104, H_V2_LENGTH = 72, H_V3_LENGTH = 104 };
+       H_HEADER_LENGTH = 100, H_COMPRESSION = 104, H_V2_LENGTH = 72, H_V3_LENGTH = 104, H_KNOWN = 112 };
 enum { EXT_END = 0, INCOMPATIBLE_DIRTY = 1, INCOMPATIBLE_CORRUPT = 2, INCOMPATIBLE_DATA_FILE = 4, INCOMPATIBLE_COMPRESSION = 8,
        INCOMPATIBLE_EXTENDED_L2 = 16 };
 #define QCOW2_MAGIC 0x514649fbu
@@ -45,7 +45,7 @@ struct qcow2 {
     struct table_cache l2, refblocks;
     uint64_t *freed; size_t freed_count, freed_room;    /* cluster numbers that step 5 counts down */
     struct inflated *inflated; unsigned inflated_count; uint64_t inflated_tick;
-    uint8_t *packed, *bounce; void *codec;
+    uint8_t *packed, *bounce; void *codec; bool zstd;
     int failed;                                 /* a barrier or a check failed: no more writes */
 };
 
@@ -87,9 +87,9 @@ int qcow2_extents(struct block *, uint64_t offset, uint64_t *length, unsigned *k
 void qcow2_packed(const struct qcow2 *, uint64_t entry, uint64_t *offset, size_t *length);
 
 /* qcow2_codec.c */
-void *codec_new(void);
-void codec_free(void *);
-bool codec_inflate(void *, const uint8_t *in, size_t in_length, uint8_t *out, size_t out_length);
+void *codec_new(bool zstd);
+void codec_free(void *, bool zstd);
+bool codec_inflate(void *, bool zstd, const uint8_t *in, size_t in_length, uint8_t *out, size_t out_length);
 
 /* qcow2_create.c */
 struct qcow2_layout { unsigned version, cluster_bits, refcount_order; uint64_t size; const char *backing, *format; };

@@ -82,7 +82,7 @@ static int inflated_get(struct qcow2 *q, uint64_t entry, const uint8_t **bytes)
     oldest->entry = 0;
     if (!oldest->bytes && !(oldest->bytes = malloc(q->cluster_size)))
         return -ENOMEM;
-    if (!codec_inflate(q->codec, q->packed, length, oldest->bytes, q->cluster_size))
+    if (!codec_inflate(q->codec, q->zstd, q->packed, length, oldest->bytes, q->cluster_size))
         return -EIO;
     oldest->entry = entry;
     oldest->used = ++q->inflated_tick;

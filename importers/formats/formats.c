@@ -6,16 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+const char image_unnamed[] = "the image";
+
 struct magic { uint64_t at; const char *bytes; size_t length; const char *what, *remedy; };
 #define CONVERT "convert it with `qemu-img convert -O raw` first"
 static const struct magic refused[] = {
-    { 0, "EVF\x09\x0d\x0a\xff\x00", 8, "an EnCase image (E01)", "export it with `ewfexport -f raw` first" },
     { 0, "EVF2\x0d\x0a\x81\x00", 8, "an EnCase image (Ex01)", "export it as a raw image first" },
     { 0, "LVF\x09\x0d\x0a\xff\x00", 8, "EnCase logical evidence (L01), files without their disk", "import the disk itself" },
-    { 0, "vhdxfile", 8, "a VHDX image", CONVERT }, { 0, "QFI\xfb\0\0\0\x01", 8, "a qcow image", CONVERT },
-    { 0, "KDMV", 4, "a VMDK image", CONVERT }, { 0, "COWD", 4, "a VMDK image", CONVERT },
-    { 0, "# Disk DescriptorFile", 21, "a VMDK descriptor", CONVERT },
-    { 0, "WithoutFreeSpace", 16, "a Parallels image", CONVERT }, { 0, "WithouFreSpacExt", 16, "a Parallels image", CONVERT },
     { 0, "QED\0", 4, "a QED image", CONVERT }, { 0, "Bochs Virtual HD Image", 22, "a Bochs image", CONVERT },
     { 0, "AFF10\r\n", 7, "an AFF image", "export it as a raw image first" }, { 0, "AFF", 3, "an AFF image", "export it as a raw image first" },
     { 0, "\xfe\xef\x01", 3, "a Norton Ghost image", "restore it to a disk first" },
@@ -36,7 +33,11 @@ static bool starts(struct block *file, uint64_t at, const char *bytes, size_t le
     return at + length <= file->size && !block_read(file, at, there, length) && !memcmp(there, bytes, length);
 }
 
-static bool qcow2_is(struct block *f) { return starts(f, 0, "QFI\xfb", 4) && !starts(f, 4, "\0\0\0\x01", 4); }
+static bool qcow1_is(struct block *f) { return starts(f, 0, "QFI\xfb\0\0\0\x01", 8); }
+static bool qcow2_is(struct block *f) { return starts(f, 0, "QFI\xfb", 4); }
+static bool vhdx_is(struct block *f) { return starts(f, 0, "vhdxfile", 8); }
+static bool ewf_is(struct block *f) { return starts(f, 0, "EVF\x09\x0d\x0a\xff\x00", 8); }
+static bool parallels_is(struct block *f) { return starts(f, 0, "WithoutFreeSpace", 16) || starts(f, 0, "WithouFreSpacExt", 16); }
 static bool vdi_is(struct block *f) { return starts(f, 64, "\x7f\x10\xda\xbe", 4); }
 
 /* A cluster that a table names beyond the file's end would read as zeros. */
@@ -87,8 +88,9 @@ static struct block *qcow2_open(struct block *file, const struct format_names *n
 }
 
 static const struct disk_format formats[] = {
-    { "qcow2", "qcow2 image", qcow2_is, qcow2_open },
-    { "vdi", "VDI image", vdi_is, vdi_open },
+    { "qcow", "qcow image", qcow1_is, qcow1_open }, { "qcow2", "qcow2 image", qcow2_is, qcow2_open }, { "vdi", "VDI image", vdi_is, vdi_open },
+    { "vmdk", "VMDK image", vmdk_is, vmdk_open }, { "vhdx", "VHDX image", vhdx_is, vhdx_open }, { "ewf", "EnCase image (E01)", ewf_is, ewf_open },
+    { "parallels", "Parallels image", parallels_is, parallels_open },
     { "vhd", "VHD image", vhd_is, vhd_open },   /* last: its mark may be at the end alone */
 };
 
@@ -172,7 +174,7 @@ struct block *format_open(struct block *file, const struct format_names *names, 
     struct format_names known = *names;
     struct format_info info;
     const struct disk_format *f = format_find(file);
-    known.path = names->path ? names->path : "the image";
+    known.path = names->path ? names->path : image_unnamed;
     struct block *b = disk_open(file, &known, f, &info, err);
     if (b && info.link && !parents_open(b, &info, &known, err)) {
         block_close(b);

@@ -67,14 +67,14 @@ static int grain_get(struct place *p, uint64_t offset)
     i->cached = 0;
     if (whole > GRAIN_MOST)
         return -EIO;
-    if (!i->codec && (!(i->codec = codec_new()) || !(i->packed = malloc(2 * whole)) || !(i->grain = malloc(whole))))
+    if (!i->codec && (!(i->codec = codec_new(false)) || !(i->packed = malloc(2 * whole)) || !(i->grain = malloc(whole))))
         return -ENOMEM;
     size_t n = (size_t)(p->at >= i->file->size ? 0 : MIN(MIN(p->packed, 2 * whole), i->file->size - p->at));
     error = block_read(i->file, p->at, i->packed, n);
     if (error || !n)
         return -EIO;
-    if (!codec_inflate(i->codec, i->packed, n, i->grain, whole) &&
-        (rest == whole || !codec_inflate(i->codec, i->packed, n, i->grain, rest)))
+    if (!codec_inflate(i->codec, false, i->packed, n, i->grain, whole) &&
+        (rest == whole || !codec_inflate(i->codec, false, i->packed, n, i->grain, rest)))
         return -EIO;
     i->cached = at;
     return 0;
@@ -146,7 +146,7 @@ static void image_close(struct block *b)
         if (i->parts[k])
             block_close(&i->parts[k]->b);
     free(i->parts);
-    codec_free(i->codec);
+    codec_free(i->codec, false);
     free(i->packed);
     free(i->grain);
     free(i->pages);
@@ -217,7 +217,7 @@ struct block *image_ready(struct image *i, uint64_t size, const char *what, stru
     }
     slots = i->file && i->table ? i->file->size / i->unit + 1 : 0;
     uint8_t *begun = slots && slots <= OVERLAP_MOST ? calloc(slots / 8 + 1, 1) : NULL;
-    bool good = pieces_good(i, begun, err);
+    bool good = i->parts || pieces_good(i, begun, err);
     free(begun);
     if (good)
         return &i->b;

@@ -40,7 +40,8 @@ void detail_note(json_t *details, const char *fmt, ...) __attribute__((format(pr
 void format_text(char *to, size_t size, const void *text, size_t length);
 void format_utf16(char *to, size_t size, const uint8_t *text, size_t length, bool big_endian);
 
-struct block *vhd_open(struct block *, const struct format_names *, struct format_info *, struct error *);
-struct block *vdi_open(struct block *, const struct format_names *, struct format_info *, struct error *);
-bool vhd_is(struct block *);
+typedef struct block *open_fn(struct block *, const struct format_names *, struct format_info *, struct error *);
+open_fn vhd_open, vdi_open, vmdk_open, qcow1_open, vhdx_open, parallels_open, ewf_open;
+bool vhd_is(struct block *), vmdk_is(struct block *);
+extern const char image_unnamed[];              /* the path of bytes that have no file name */
 #endif

@@ -284,7 +284,7 @@ Test(qcow2, damaged_headers)
         { H_INCOMPATIBLE, 8, INCOMPATIBLE_DIRTY, true, "qemu-img check" },
         { H_INCOMPATIBLE, 8, INCOMPATIBLE_CORRUPT, true, "corrupt" },
         { H_INCOMPATIBLE, 8, INCOMPATIBLE_DATA_FILE, false, "another file" },
-        { H_INCOMPATIBLE, 8, INCOMPATIBLE_COMPRESSION, false, "zstd" },
+        { H_INCOMPATIBLE, 8, INCOMPATIBLE_COMPRESSION, false, "not known" },
         { H_INCOMPATIBLE, 8, INCOMPATIBLE_EXTENDED_L2, false, "extended" }, { H_INCOMPATIBLE, 8, 1ull << 40, false, "not known" },
         { H_REFCOUNT_ORDER, 4, 7, false, "refcounts" }, { H_HEADER_LENGTH, 4, 16, false, "header" },
         { H_HEADER_LENGTH, 4, 0x10000000, false, "header" },
