@@ -104,8 +104,8 @@ struct block *ewf_open(struct block *file, const struct format_names *names, str
     int count = 0;
     uint32_t sector = 0;
     block_close(file);                          /* libewf opens files by their names */
-    if (names->path == image_unnamed) {
-        error_set(err, ENOTSUP, "an E01 image is read only from files of its own");
+    if (names->alone) {
+        error_set(err, ENOTSUP, "%s is an EnCase image (E01), which is read only from files of its own", names->path);
         return NULL;
     }
     struct block *b = block_new(&ewf_class, err);

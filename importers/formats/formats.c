@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char image_unnamed[] = "the image";
-
 struct magic { uint64_t at; const char *bytes; size_t length; const char *what, *remedy; };
 #define CONVERT "convert it with `qemu-img convert -O raw` first"
 static const struct magic refused[] = {
@@ -174,7 +172,8 @@ struct block *format_open(struct block *file, const struct format_names *names, 
     struct format_names known = *names;
     struct format_info info;
     const struct disk_format *f = format_find(file);
-    known.path = names->path ? names->path : image_unnamed;
+    if (!known.path)
+        known.path = "the image", known.alone = true;
     struct block *b = disk_open(file, &known, f, &info, err);
     if (b && info.link && !parents_open(b, &info, &known, err)) {
         block_close(b);

@@ -4,7 +4,10 @@
 #include "block/block.h"
 #include <jansson.h>
 
-struct format_names { const char *path; const char *const *parents; size_t parent_count; };    /* path NULL: bytes without a file name */
+struct format_names {
+    const char *path; const char *const *parents; size_t parent_count;
+    bool alone;                                 /* path is not a file's (a stream, a part of another file): nothing lies beside it */
+};
 enum format_link { LINK_NONE, LINK_ID, LINK_NAME };     /* the parent is known by its identity; by its name alone */
 /* What an opener tells about an image besides its bytes. */
 struct format_info {

@@ -43,5 +43,4 @@ void format_utf16(char *to, size_t size, const uint8_t *text, size_t length, boo
 typedef struct block *open_fn(struct block *, const struct format_names *, struct format_info *, struct error *);
 open_fn vhd_open, vdi_open, vmdk_open, qcow1_open, vhdx_open, parallels_open, ewf_open;
 bool vhd_is(struct block *), vmdk_is(struct block *);
-extern const char image_unnamed[];              /* the path of bytes that have no file name */
 #endif

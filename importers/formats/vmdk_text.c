@@ -168,7 +168,7 @@ struct block *vmdk_open(struct block *file, const struct format_names *names, st
         text_tell(text, info);
         if (binary)
             b = image_ready(i, i->b.size, "VMDK image", err);
-        else if (names->path == image_unnamed)
+        else if (names->alone)
             image_bad(i, "its parts are files beside it, and here are none", err);
         else
             b = parts_open(text, names, err), block_close(&i->b);

@@ -74,7 +74,7 @@ static bool feed_found(struct opening *p, struct feed *f)
 static bool block_found(struct opening *p, struct block *b)
 {
     struct source *s = p->s;
-    struct format_names names = { s->name, p->o ? p->o->parents : NULL, p->o ? p->o->parent_count : 0 };
+    struct format_names names = { s->name, p->o ? p->o->parents : NULL, p->o ? p->o->parent_count : 0, strcmp(s->kind, "file") };
     uint8_t head[512] = { 0 };
     s->block = b;
     if (!b)

@@ -25,7 +25,7 @@ static struct block *open_with(const char *path, const char *const *parents, siz
 {
     struct block *file = block_open_raw(path, BLOCK_RDONLY, err);
     *name = NULL, *details = NULL, *err->text = 0;
-    return file ? format_open(file, &(struct format_names){ path, parents, count }, name, details, err) : NULL;
+    return file ? format_open(file, &(struct format_names){ path, parents, count, false }, name, details, err) : NULL;
 }
 
 /* Reads all of it in steps of many lengths, holes as such, and compares; what the image has beyond must be zeros. */
