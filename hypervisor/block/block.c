@@ -25,6 +25,13 @@ int block_read(struct block *b, uint64_t offset, void *to, size_t length)
     return b->below ? block_read(b->below, offset, to, length) : -EIO;
 }
 
+int block_read_short(struct block *b, uint64_t offset, void *to, size_t length)
+{
+    size_t n = (size_t)(!b || offset >= b->size ? 0 : MIN(length, b->size - offset));
+    memset((uint8_t *)to + n, 0, length - n);
+    return n ? block_read(b, offset, to, n) : 0;
+}
+
 int block_write(struct block *b, uint64_t offset, const void *from, size_t length)
 {
     if (!in_bounds(b, offset, length))

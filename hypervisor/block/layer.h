@@ -6,6 +6,9 @@
 /* A zeroed object of the class's size with its class set; NULL and a sentence when there is no memory. */
 struct block *block_new(const struct block_class *, struct error *);
 
+/* Zeros past the end of b, which may be NULL. */
+int block_read_short(struct block *b, uint64_t offset, void *to, size_t length);
+
 /* A raw layer, writable and growing, on an open file, which it closes (not when it fails). No lock is taken. */
 struct block *raw_on(int fd, struct error *);
 

@@ -3,7 +3,6 @@
 #include "block/layer.h"
 #include "base/bits.h"
 #include <errno.h>
-#include <string.h>
 
 /* The part of a request that the layer below has. */
 static size_t within(const struct block *b, uint64_t offset, uint64_t length)
@@ -14,9 +13,7 @@ static size_t within(const struct block *b, uint64_t offset, uint64_t length)
 
 static int padded_read(struct block *b, uint64_t offset, void *to, size_t length)
 {
-    size_t n = within(b, offset, length);
-    memset((uint8_t *)to + n, 0, length - n);
-    return n ? block_read(b->below, offset, to, n) : 0;
+    return block_read_short(b->below, offset, to, length);
 }
 
 static int padded_write(struct block *b, uint64_t offset, const void *from, size_t length)

@@ -90,15 +90,6 @@ static int inflated_get(struct qcow2 *q, uint64_t entry, const uint8_t **bytes)
     return 0;
 }
 
-/* The backing image may be shorter; past its end the disk is zeros. */
-static int read_below(struct qcow2 *q, uint64_t offset, uint8_t *to, size_t length)
-{
-    struct block *below = q->b.below;
-    size_t n = (size_t)(!below || offset >= below->size ? 0 : MIN(length, below->size - offset));
-    memset(to + n, 0, length - n);
-    return n ? block_read(below, offset, to, n) : 0;
-}
-
 int qcow2_read(struct block *b, uint64_t offset, void *to, size_t length)
 {
     struct qcow2 *q = qcow2_of(b);
@@ -110,7 +101,7 @@ int qcow2_read(struct block *b, uint64_t offset, void *to, size_t length)
         if (error)
             return error;
         switch (kind) {
-        case CLUSTER_ABSENT: error = read_below(q, offset, p, run); break;
+        case CLUSTER_ABSENT: error = block_read_short(q->b.below, offset, p, run); break;
         case CLUSTER_ZERO: memset(p, 0, run); break;
         case CLUSTER_DATA: error = qcow2_file_read(q, (entry & ENTRY_OFFSET) + in_cluster(q, offset), p, run); break;
         case CLUSTER_COMPRESSED:

@@ -3,12 +3,11 @@
 #include "importers/formats/image.h"
 #include "base/bits.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #ifdef HAVE_LIBEWF
 #include <libewf.h>
 
-enum { SEGMENTS_MOST = 14971, ERRORS_MOST = 1000, CHUNK_MOST = 16 << 20 };      /* .E01 to .ZZZ; unreadable ranges that are listed */
+enum { ERRORS_MOST = 1000, CHUNK_MOST = 16 << 20 };     /* ranges that are listed; bytes */
 struct ewf { struct block b; libewf_handle_t *handle; uint32_t chunk; uint64_t cached; uint8_t *packed, *bytes; };     /* cached: number + 1 */
 
 static struct ewf *ewf_of(struct block *b) { return container_of(b, struct ewf, b); }
@@ -26,9 +25,8 @@ static int chunk_get(struct ewf *e, uint64_t number)
     if (libewf_handle_seek_offset(e->handle, (off64_t)(number * e->chunk), SEEK_SET, NULL) < 0)
         return -EIO;
     ssize_t n = libewf_handle_read_chunk(e->handle, e->packed, 2 * e->chunk, &packed, sum, &expected, &has_sum, NULL);
-    if (n <= 0)
-        return -EIO;
-    n = libewf_handle_prepare_read_chunk(e->handle, e->packed, (size_t)n, e->bytes, &length, packed, expected, has_sum, NULL);
+    if (n > 0)
+        n = libewf_handle_prepare_read_chunk(e->handle, e->packed, (size_t)n, e->bytes, &length, packed, expected, has_sum, NULL);
     if (n <= 0 || (uint64_t)n < MIN(e->chunk, e->b.size - number * e->chunk))
         return -EIO;
     if (!packed)
@@ -54,83 +52,74 @@ static int ewf_read(struct block *b, uint64_t offset, void *to, size_t length)
 static void ewf_close(struct block *b)
 {
     struct ewf *e = ewf_of(b);
-    if (e->handle)
+    if (e->handle) {
         libewf_handle_close(e->handle, NULL);
-    if (e->handle)
         libewf_handle_free(&e->handle, NULL);
-    free(e->packed);
-    free(e->bytes);
+    }
+    free(e->packed), free(e->bytes);
 }
 
 static const struct block_class ewf_class = { .name = "ewf", .size = sizeof(struct ewf), .read = ewf_read, .close = ewf_close };
 
-static void ewf_tell(libewf_handle_t *h, struct format_info *info)
+static void ewf_tell(libewf_handle_t *h, json_t *details)
 {
     static const char *const texts[] = { "case_number", "description", "examiner_name", "evidence_number", "notes", "acquiry_date", "system_date",
                                          "acquiry_operating_system", "acquiry_software", "acquiry_software_version", "model", "serial_number" };
     char value[1024];
     uint32_t errors = 0;
+    uint64_t first, count;
     for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
         if (libewf_handle_get_utf8_header_value(h, (const uint8_t *)texts[k], strlen(texts[k]), (uint8_t *)value, sizeof(value), NULL) == 1)
-            detail_text(info->details, strcmp(texts[k], "notes") ? texts[k] : "examiner_notes", value, sizeof(value));
+            detail_text(details, strcmp(texts[k], "notes") ? texts[k] : "examiner_notes", value, sizeof(value));
     if (libewf_handle_get_utf8_hash_value_md5(h, (uint8_t *)value, 33, NULL) == 1)
-        detail_text(info->details, "stored_md5", value, 32);
+        detail_text(details, "stored_md5", value, 32);
     if (libewf_handle_get_utf8_hash_value_sha1(h, (uint8_t *)value, 41, NULL) == 1)
-        detail_text(info->details, "stored_sha1", value, 40);
+        detail_text(details, "stored_sha1", value, 40);
     libewf_handle_get_number_of_acquiry_errors(h, &errors, NULL);
-    json_t *list = json_array();
-    for (uint32_t k = 0; k < MIN(errors, ERRORS_MOST); k++) {
-        uint64_t first, count;
-        if (libewf_handle_get_acquiry_error(h, k, &first, &count, NULL) == 1)
-            json_array_append_new(list, json_pack("[I,I]", (json_int_t)first, (json_int_t)count));
-    }
-    if (errors) {
-        json_object_set(info->details, "unread_sectors", list);         /* first and count: zeros in the image */
-        detail_note(info->details, "the program that made the E01 image could not read %u stretches of the disk; they are zeros in it", errors);
-    }
-    json_decref(list);
+    if (!errors)
+        return;
+    json_object_set_new(details, "unread_sectors", json_array());       /* first and count */
+    for (uint32_t k = 0; k < MIN(errors, ERRORS_MOST) && libewf_handle_get_acquiry_error(h, k, &first, &count, NULL) == 1; k++)
+        json_array_append_new(json_object_get(details, "unread_sectors"), json_pack("[I,I]", (json_int_t)first, (json_int_t)count));
+    detail_note(details, json_sprintf("the program that made the E01 image could not read %u stretches of the disk", errors));
 }
 
-static struct block *ewf_bad(struct ewf *e, const struct format_names *names, const char *what, struct error *err)
+/* What is wrong; NULL: all is well. */
+static const char *ewf_start(struct ewf *e, const struct format_names *names)
 {
-    error_set(err, EINVAL, "the EnCase image %s is damaged or one of its files (.E01, .E02 ...) is missing: %s", names->path, what);
-    block_close(&e->b);
-    return NULL;
+    char **found = NULL, *one[1] = { (char *)names->path };
+    int count = 0;
+    if (names->alone)
+        return "it is read only from files of its own";
+    if (libewf_glob(names->path, strlen(names->path), LIBEWF_FORMAT_UNKNOWN, &found, &count, NULL) != 1)
+        count = 0;                              /* its name does not end as usual: one file */
+    bool open = libewf_handle_initialize(&e->handle, NULL) == 1 &&
+                libewf_handle_open(e->handle, count ? found : one, count ? count : 1, LIBEWF_OPEN_READ, NULL) == 1;
+    if (found)
+        libewf_glob_free(found, count, NULL);
+    if (!open)
+        return "it cannot be opened";
+    if (libewf_handle_get_media_size(e->handle, &e->b.size, NULL) != 1 || !e->b.size || e->b.size > DISK_MOST ||
+        libewf_handle_segment_files_corrupted(e->handle, NULL) != 0 || libewf_handle_get_chunk_size(e->handle, &e->chunk, NULL) != 1 || !e->chunk ||
+        e->chunk > CHUNK_MOST)
+        return "what is there is not the whole disk";
+    return (e->packed = malloc(2 * e->chunk)) && (e->bytes = malloc(e->chunk)) ? NULL : "there is no memory for it";
 }
 
 struct block *ewf_open(struct block *file, const struct format_names *names, struct format_info *info, struct error *err)
 {
-    char **found = NULL, *alone[1] = { (char *)names->path };
-    int count = 0;
-    uint32_t sector = 0;
+    struct block *b = block_new(&ewf_class, err);
+    const char *bad = b ? ewf_start(ewf_of(b), names) : NULL;
     block_close(file);                          /* libewf opens files by their names */
-    if (names->alone) {
-        error_set(err, ENOTSUP, "%s is an EnCase image (E01), which is read only from files of its own", names->path);
+    if (bad) {
+        error_set(err, EINVAL, "the EnCase image %s is damaged or one of its files (.E01, .E02 ...) is missing: %s", names->path, bad);
+        block_close(b);
         return NULL;
     }
-    struct block *b = block_new(&ewf_class, err);
-    struct ewf *e = b ? ewf_of(b) : NULL;
-    if (!e)
-        return NULL;
-    b->read_only = true;
-    if (libewf_glob(names->path, strlen(names->path), LIBEWF_FORMAT_UNKNOWN, &found, &count, NULL) != 1)
-        count = 0;                              /* its name does not end as usual: one file */
-    bool open = count <= SEGMENTS_MOST && libewf_handle_initialize(&e->handle, NULL) == 1 &&
-                libewf_handle_open(e->handle, count ? found : alone, count ? count : 1, LIBEWF_OPEN_READ, NULL) == 1;
-    if (found)
-        libewf_glob_free(found, count, NULL);
-    if (!open)
-        return ewf_bad(e, names, "it cannot be opened", err);
-    if (libewf_handle_get_media_size(e->handle, &b->size, NULL) != 1 || libewf_handle_get_bytes_per_sector(e->handle, &sector, NULL) != 1)
-        return ewf_bad(e, names, "the size of its disk is not told", err);
-    if (!b->size || b->size > DISK_MOST || !sector || libewf_handle_segment_files_corrupted(e->handle, NULL) != 0)
-        return ewf_bad(e, names, "what is there is not the whole disk", err);
-    if (libewf_handle_get_chunk_size(e->handle, &e->chunk, NULL) != 1 || !e->chunk || e->chunk > CHUNK_MOST)
-        return ewf_bad(e, names, "its chunk size is impossible", err);
-    if (!(e->packed = malloc(2 * e->chunk)) || !(e->bytes = malloc(e->chunk)))
-        return ewf_bad(e, names, "there is no memory for it", err);
-    json_object_set_new(info->details, "files", json_integer(count ? count : 1));
-    ewf_tell(e->handle, info);
+    if (b) {
+        b->read_only = true;
+        ewf_tell(ewf_of(b)->handle, info->details);
+    }
     return b;
 }
 #else

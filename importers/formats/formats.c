@@ -12,8 +12,7 @@ static const struct magic refused[] = {
     { 0, "EVF2\x0d\x0a\x81\x00", 8, "an EnCase image (Ex01)", "export it as a raw image first" },
     { 0, "LVF\x09\x0d\x0a\xff\x00", 8, "EnCase logical evidence (L01), files without their disk", "import the disk itself" },
     { 0, "QED\0", 4, "a QED image", CONVERT }, { 0, "Bochs Virtual HD Image", 22, "a Bochs image", CONVERT },
-    { 0, "AFF10\r\n", 7, "an AFF image", "export it as a raw image first" }, { 0, "AFF", 3, "an AFF image", "export it as a raw image first" },
-    { 0, "\xfe\xef\x01", 3, "a Norton Ghost image", "restore it to a disk first" },
+    { 0, "AFF", 3, "an AFF image", "export it as a raw image first" }, { 0, "\xfe\xef\x01", 3, "a Norton Ghost image", "restore it to a disk first" },
     { 0, "\xb4nhD", 4, "an Acronis True Image backup", "restore it to a disk first" },
     { 0, "partclone-image", 15, "a partclone image", "restore it with `partclone.restore` first" },
     { 0, "PaRtImAgE-VoLuMe", 16, "a Partimage backup", "restore it with `partimage restore` first" },
@@ -38,31 +37,6 @@ static bool ewf_is(struct block *f) { return starts(f, 0, "EVF\x09\x0d\x0a\xff\x
 static bool parallels_is(struct block *f) { return starts(f, 0, "WithoutFreeSpace", 16) || starts(f, 0, "WithouFreSpacExt", 16); }
 static bool vdi_is(struct block *f) { return starts(f, 64, "\x7f\x10\xda\xbe", 4); }
 
-/* A cluster that a table names beyond the file's end would read as zeros. */
-static bool clusters_inside(struct qcow2 *q, struct error *err)
-{
-    uint64_t entries = q->cluster_size / 8, place;
-    for (uint64_t at = 0, l1 = 0; l1 < q->l1_size && at < q->b.size; l1++) {
-        struct table *t;
-        uint64_t l2 = q->l1[l1] & ENTRY_OFFSET;
-        if (l2 >= q->file->size || (l2 && table_get(q, &q->l2, l2, &t)))
-            return error_set(err, EINVAL, "%s is damaged or cut short: a table of it cannot be read", q->path);
-        for (uint64_t k = 0; l2 && k < entries && at + k * q->cluster_size < q->b.size; k++) {
-            uint64_t entry = be64_get(t->bytes + k * 8), need = MIN(q->cluster_size, q->b.size - at - k * q->cluster_size);
-            size_t length;
-            if (entry & ENTRY_COMPRESSED)
-                qcow2_packed(q, entry, &place, &length), need = 1;
-            else if (place = entry & ENTRY_OFFSET, !place || (q->version >= 3 && entry & ENTRY_ZERO))
-                continue;
-            if (place > q->file->size || need > q->file->size - place)
-                return error_set(err, EINVAL, "%s is damaged or cut short: byte %llu of its disk lies beyond the end of the file", q->path,
-                                 (unsigned long long)(at + k * q->cluster_size));
-        }
-        at += entries * q->cluster_size;
-    }
-    return true;
-}
-
 static struct block *qcow2_open(struct block *file, const struct format_names *names, struct format_info *info, struct error *err)
 {
     char *backing, *format;
@@ -70,17 +44,14 @@ static struct block *qcow2_open(struct block *file, const struct format_names *n
     if (!q)
         return NULL;
     json_object_set_new(info->details, "version", json_integer(q->version));
-    if (backing) {
-        info->link = LINK_NAME;
-        info->parent_raw = format && !strcmp(format, "raw");
-        snprintf(info->parent, sizeof(info->parent), "%s", backing);
-    }
-    free(backing);
-    free(format);
-    if (q->b.size && q->b.size <= DISK_MOST && clusters_inside(q, err))
+    info->link = backing ? LINK_NAME : LINK_NONE;
+    info->parent_raw = backing && format && !strcmp(format, "raw");
+    snprintf(info->parent, sizeof(info->parent), "%s", backing ? backing : "");
+    free(backing), free(format);
+    if (q->b.size && q->b.size <= DISK_MOST && qcow2_inside(q))
         return &q->b;
-    if (!q->b.size || q->b.size > DISK_MOST)
-        error_set(err, EINVAL, "%s has a disk of %llu bytes, which cannot be imported", q->path, (unsigned long long)q->b.size);
+    error_set(err, EINVAL, "%s is damaged or cut short: its disk has %llu bytes, and its tables or some of them lie beyond the end of the file", q->path,
+              (unsigned long long)q->b.size);
     block_close(&q->b);
     return NULL;
 }
@@ -88,8 +59,7 @@ static struct block *qcow2_open(struct block *file, const struct format_names *n
 static const struct disk_format formats[] = {
     { "qcow", "qcow image", qcow1_is, qcow1_open }, { "qcow2", "qcow2 image", qcow2_is, qcow2_open }, { "vdi", "VDI image", vdi_is, vdi_open },
     { "vmdk", "VMDK image", vmdk_is, vmdk_open }, { "vhdx", "VHDX image", vhdx_is, vhdx_open }, { "ewf", "EnCase image (E01)", ewf_is, ewf_open },
-    { "parallels", "Parallels image", parallels_is, parallels_open },
-    { "vhd", "VHD image", vhd_is, vhd_open },   /* last: its mark may be at the end alone */
+    { "parallels", "Parallels image", parallels_is, parallels_open }, { "vhd", "VHD image", vhd_is, vhd_open },    /* last: its mark may be at the end */
 };
 
 const struct disk_format *format_find(struct block *file)
@@ -143,12 +113,12 @@ static struct block *parent_try(const char *path, const struct format_info *chil
 static bool parents_open(struct block *top, const struct format_info *first, const struct format_names *names, struct error *err)
 {
     struct format_info child = *first, info;
+    struct error wrong = { 0 };
     uint64_t used = 0;
+    char name[200];
     json_t *list = json_array();
     json_object_set_new(first->details, "parents", list);
     for (struct block *b = top; child.link; child = info, b = b->below) {
-        struct error wrong = { 0 };
-        char name[200];
         for (size_t k = 0; k < MIN(names->parent_count, 64) && !b->below; k++) {
             info = (struct format_info){ 0 };
             if (!(used >> k & 1) && (b->below = parent_try(names->parents[k], &child, &info, &wrong))) {
@@ -157,12 +127,12 @@ static bool parents_open(struct block *top, const struct format_info *first, con
             }
             json_decref(info.details);
         }
-        format_text(name, sizeof(name), last_part(child.parent), sizeof(child.parent));
+        format_text(name, sizeof(name), last_part(child.parent), sizeof(name));
         if (!b->below && *wrong.text)
             return error_set(err, wrong.code, "%s needs its parent: %s", names->path, wrong.text);
         if (!b->below)
-            return error_set(err, ENOENT, "%s holds only what was changed in another image%s%s%s; %s", names->path, *name ? " (" : "", name,
-                             *name ? ")" : "", names->parent_count ? "none of those named with --parent is that one" : "name that one with --parent");
+            return error_set(err, ENOENT, "%s holds only what was changed in another image (%s); %s", names->path, *name ? name : "not named",
+                             names->parent_count ? "none of those named with --parent is that one" : "name that one with --parent");
     }
     return true;
 }

@@ -1,14 +1,11 @@
 /* Images in pieces. One grain that was unpacked and some pages of the tables are kept; nothing is allocated while reading. */
 #include "importers/formats/image.h"
-#include "block/qcow2.h"
 #include "base/bits.h"
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <libdeflate.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { GRAIN_MOST = 4 << 20, STEPS_MOST = 1 << 26, OVERLAP_MOST = 1 << 28, ASK_FILE = 1 << 20 };
+enum { GRAIN_MOST = 4 << 20, STEPS_MOST = 1 << 26, OVERLAP_MOST = 1 << 28, ASK_FILE = 1 << 20, MARKER = 12 };
 
 static struct image *image_of(struct block *b) { return container_of(b, struct image, b); }
 
@@ -28,6 +25,21 @@ int image_bytes(struct image *i, uint64_t at, void *to, size_t length)
     }
     memcpy(to, i->pages + slot * PAGE + skip, length);
     return 0;
+}
+
+int image_bits(struct image *i, uint64_t bitmap, uint64_t first, uint64_t end, unsigned mirror, bool *set, uint64_t *same)
+{
+    int error = 0;
+    uint64_t n = first;
+    for (uint8_t bits = 0; !error && n < end; n++) {
+        error = image_bytes(i, bitmap + n / 8, &bits, 1);
+        bool bit = bits >> (n % 8 ^ mirror) & 1;
+        *set = n == first ? bit : *set;
+        if (bit != *set)
+            break;
+    }
+    *same = n - first;
+    return error;
 }
 
 int flat_find(struct image *i, uint64_t offset, uint64_t *length, struct place *p)
@@ -60,32 +72,24 @@ static int image_find(struct image *i, uint64_t offset, uint64_t *length, struct
 static int grain_get(struct place *p, uint64_t offset)
 {
     struct image *i = p->in;
-    uint64_t whole = i->unit, rest = MIN(whole, i->b.size - align_down(offset - i->start, whole)), at = p->at;
-    int error = i->unpack && i->cached != at ? i->unpack(i, p) : 0;
-    if (i->cached == at || error)
-        return error;
+    uint64_t whole = i->unit, rest = MIN(whole, i->b.size - align_down(offset - i->start, whole));
+    uint8_t marker[MARKER];                     /* the first sector on the disk (8 bytes), then the length of the stream */
+    size_t used, got;
+    if (i->cached == p->at)
+        return 0;
     i->cached = 0;
-    if (whole > GRAIN_MOST)
+    if (whole > GRAIN_MOST || (p->marked && image_bytes(i, p->at, marker, MARKER)))
         return -EIO;
-    if (!i->codec && (!(i->codec = codec_new(false)) || !(i->packed = malloc(2 * whole)) || !(i->grain = malloc(whole))))
+    if (!i->codec && (!(i->codec = libdeflate_alloc_decompressor()) || !(i->packed = malloc(2 * whole)) || !(i->grain = malloc(whole))))
         return -ENOMEM;
-    size_t n = (size_t)(p->at >= i->file->size ? 0 : MIN(MIN(p->packed, 2 * whole), i->file->size - p->at));
-    error = block_read(i->file, p->at, i->packed, n);
-    if (error || !n)
+    uint64_t at = p->at + (p->marked ? MARKER : 0), most = p->marked ? le32_get(marker + 8) : p->packed;
+    size_t n = (size_t)(at >= i->file->size ? 0 : MIN(MIN(most, 2 * whole), i->file->size - at));
+    if (block_read(i->file, at, i->packed, n) ||
+        (p->zlib ? libdeflate_zlib_decompress_ex(i->codec, i->packed, n, i->grain, whole, &used, &got)
+                 : libdeflate_deflate_decompress_ex(i->codec, i->packed, n, i->grain, whole, &used, &got)) || got < rest)
         return -EIO;
-    if (!codec_inflate(i->codec, false, i->packed, n, i->grain, whole) &&
-        (rest == whole || !codec_inflate(i->codec, false, i->packed, n, i->grain, rest)))
-        return -EIO;
-    i->cached = at;
+    i->cached = p->at;
     return 0;
-}
-
-/* The parent may be shorter; past its end the disk is zeros. */
-static int below_read(struct block *below, uint64_t offset, uint8_t *to, size_t length)
-{
-    size_t n = (size_t)(!below || offset >= below->size ? 0 : MIN(length, below->size - offset));
-    memset(to + n, 0, length - n);
-    return n ? block_read(below, offset, to, n) : 0;
 }
 
 static int image_read(struct block *b, uint64_t offset, void *to, size_t length)
@@ -98,7 +102,7 @@ static int image_read(struct block *b, uint64_t offset, void *to, size_t length)
         if (error)
             return error;
         switch (place.piece) {
-        case PIECE_ABSENT: error = below_read(b->below, offset, p, run); break;
+        case PIECE_ABSENT: error = block_read_short(b->below, offset, p, run); break;
         case PIECE_ZEROS: memset(p, 0, run); break;
         case PIECE_DATA: error = block_read(in->file, place.at, p, run); break;
         case PIECE_PACKED:
@@ -116,23 +120,21 @@ static int image_read(struct block *b, uint64_t offset, void *to, size_t length)
 /* A stretch of one kind; where much of the disk lies in one piece of a file, the file may have holes of its own. */
 static int stretch(struct image *i, uint64_t offset, uint64_t *length, unsigned *kind)
 {
+    static const uint8_t kinds[] = { BLOCK_ABSENT, BLOCK_ZEROS, BLOCK_DATA, BLOCK_DATA };
     struct place p;
     int error = image_find(i, offset, length, &p);
-    *kind = p.piece == PIECE_ABSENT ? BLOCK_ABSENT : p.piece == PIECE_ZEROS ? BLOCK_ZEROS : BLOCK_DATA;
-    if (!error && p.piece == PIECE_DATA && p.in->unit >= ASK_FILE)
-        error = block_extents(p.in->file, p.at, length, kind);
-    return error;
+    *kind = kinds[p.piece];
+    return !error && p.piece == PIECE_DATA && p.in->unit >= ASK_FILE ? block_extents(p.in->file, p.at, length, kind) : error;
 }
 
 static int image_extents(struct block *b, uint64_t offset, uint64_t *length, unsigned *kind)
 {
-    struct image *i = image_of(b);
     uint64_t most = *length, run = most, done;
     unsigned next;
-    int error = stretch(i, offset, &run, kind);
+    int error = stretch(image_of(b), offset, &run, kind);
     for (done = run; !error && done < most; done += run) {
         run = most - done;
-        if (stretch(i, offset + done, &run, &next) || next != *kind)
+        if (stretch(image_of(b), offset + done, &run, &next) || next != *kind)
             break;
     }
     *length = done;
@@ -143,13 +145,10 @@ static void image_close(struct block *b)
 {
     struct image *i = image_of(b);
     for (unsigned k = 0; k < i->part_count; k++)
-        if (i->parts[k])
-            block_close(&i->parts[k]->b);
-    free(i->parts);
-    codec_free(i->codec, false);
-    free(i->packed);
-    free(i->grain);
-    free(i->pages);
+        block_close(&i->parts[k]->b);
+    if (i->codec)
+        libdeflate_free_decompressor(i->codec);
+    free(i->parts), free(i->packed), free(i->grain), free(i->pages);
     block_close(i->file);
 }
 
@@ -157,21 +156,20 @@ static const struct block_class image_class = {
     .name = "image", .size = sizeof(struct image), .read = image_read, .extents = image_extents, .close = image_close,
 };
 
-struct image *image_new(struct block *file, const struct format_names *names, struct error *err)
+struct image *image_new(struct block *file, const struct format_names *names, void *header, size_t length, struct error *err)
 {
     struct block *b = block_new(&image_class, err);
-    struct image *i = b ? image_of(b) : NULL;
-    if (i) {
-        i->file = file;
-        i->path = names->path;
-        b->read_only = true;
-        if ((i->pages = malloc(PAGES * PAGE)))
-            return i;
-        error_set(err, ENOMEM, "no memory for an image");
-        block_close(b);
+    if (!b) {
+        block_close(file);
         return NULL;
     }
-    block_close(file);
+    struct image *i = image_of(b);
+    i->file = file;
+    i->path = names->path;
+    b->read_only = true;
+    if ((i->pages = malloc(PAGES * PAGE)) && (!length || !block_read(file, 0, header, length)))
+        return i;
+    image_bad(i, "its header cannot be read", err);
     return NULL;
 }
 
@@ -191,68 +189,45 @@ static bool pieces_good(struct image *i, uint8_t *begun, struct error *err)
         run = i->b.size - at;
         int error = image_find(i, at, &run, &p);
         uint64_t need = p.piece == PIECE_DATA ? run : p.piece == PIECE_PACKED, slot = p.at / i->unit;
-        if (error == -EIO || (need && (p.at > file || need > file - p.at)))
-            return error_set(err, EINVAL, "%s is damaged or cut short: byte %llu of its disk lies beyond the end of the file", i->path,
-                             (unsigned long long)at);
-        if (error)
-            return error_set(err, -error, "cannot read the tables of %s: %s", i->path, strerror(-error));
-        if (p.piece != PIECE_DATA || at % i->unit || !i->table)
-            continue;
-        if (p.at < 512 || (begun && begun[slot / 8] & 1 << slot % 8))
-            return error_set(err, EINVAL, "%s is damaged: byte %llu of its disk lies where another byte is", i->path, (unsigned long long)at);
-        if (begun)
+        bool beyond = error || (need && (p.at > file || need > file - p.at));
+        bool twice = p.piece == PIECE_DATA && at % i->unit == 0 && i->table && (p.at < 512 || (begun && begun[slot / 8] & 1 << slot % 8));
+        if (beyond || twice)
+            return error_set(err, EINVAL, "%s is damaged%s: byte %llu of its disk lies %s", i->path, beyond ? " or cut short" : "",
+                             (unsigned long long)at, beyond ? "beyond the end of the file" : "where another byte is");
+        if (p.piece == PIECE_DATA && at % i->unit == 0 && begun)
             begun[slot / 8] |= (uint8_t)(1 << slot % 8);
     }
     return true;
 }
 
-struct block *image_ready(struct image *i, uint64_t size, const char *what, struct error *err)
+struct block *image_ready(struct image *i, uint64_t size, struct error *err)
 {
-    uint64_t slots;
     i->b.size = size;
     if (!size || size > DISK_MOST || !i->unit) {
-        error_set(err, EINVAL, "%s is damaged: the %s has a disk of %llu bytes", i->path, what, (unsigned long long)size);
+        error_set(err, EINVAL, "%s is damaged: its disk has %llu bytes", i->path, (unsigned long long)size);
         block_close(&i->b);
         return NULL;
     }
-    slots = i->file && i->table ? i->file->size / i->unit + 1 : 0;
+    uint64_t slots = i->file && i->table ? i->file->size / i->unit + 1 : 0;
     uint8_t *begun = slots && slots <= OVERLAP_MOST ? calloc(slots / 8 + 1, 1) : NULL;
     bool good = i->parts || pieces_good(i, begun, err);
     free(begun);
-    if (good)
-        return &i->b;
-    block_close(&i->b);
-    return NULL;
+    if (!good)
+        block_close(&i->b);
+    return good ? &i->b : NULL;
 }
 
 void format_text(char *to, size_t size, const void *text, size_t length)
 {
     const uint8_t *from = text;
     size_t n = strnlen(text, MIN(length, size - 1));
-    for (size_t k = 0; k < n; k++)
-        to[k] = (char)(from[k] < ' ' || from[k] == 127 || (from[k] >= 0x80 && from[k] < 0xa0 && k && from[k - 1] == 0xc2) ? '?' : from[k]);
+    for (size_t k = 0; k < n; k++)              /* C2 80 to C2 9F are control characters too */
+        to[k] = (char)(from[k] < ' ' || from[k] == 127 || (from[k] >> 5 == 4 && k && from[k - 1] == 0xc2) ? '?' : from[k]);
     to[n] = 0;
-    json_t *valid = json_string(to);            /* checks that it is UTF-8 */
+    json_t *valid = json_string(to);            /* NULL: not UTF-8 */
     for (size_t k = 0; !valid && k < n; k++)
         to[k] = (char)(to[k] & 0x80 ? '?' : to[k]);
     json_decref(valid);
-}
-
-void format_utf16(char *to, size_t size, const uint8_t *text, size_t length, bool big_endian)
-{
-    char raw[1024];
-    size_t n = 0;
-    for (size_t k = 0; k + 2 <= length && n + 4 < sizeof(raw); k += 2) {
-        unsigned c = big_endian ? be16_get(text + k) : le16_get(text + k);
-        if (!c)
-            break;
-        if (c >= 0x800)
-            raw[n++] = (char)(0xe0 | c >> 12), raw[n++] = (char)(0x80 | (c >> 6 & 63));
-        else if (c >= 0x80)
-            raw[n++] = (char)(0xc0 | c >> 6);
-        raw[n++] = (char)(c >= 0x80 ? 0x80 | (c & 63) : c);
-    }
-    format_text(to, size, raw, n);
 }
 
 void detail_text(json_t *details, const char *key, const void *text, size_t length)
@@ -263,23 +238,9 @@ void detail_text(json_t *details, const char *key, const void *text, size_t leng
         json_object_set_new(details, key, json_string(clean));
 }
 
-void detail_uuid(json_t *details, const char *key, const uint8_t *u, bool big_endian)
+void detail_note(json_t *details, json_t *sentence)
 {
-    bool big = big_endian;
-    if (any_nonzero(u, 16))
-        json_object_set_new(details, key, json_sprintf("%08x-%04x-%04x-%04x-%04x%08x", big ? be32_get(u) : le32_get(u),
-            big ? be16_get(u + 4) : le16_get(u + 4), big ? be16_get(u + 6) : le16_get(u + 6), be16_get(u + 8), be16_get(u + 10), be32_get(u + 12)));
-}
-
-void detail_note(json_t *details, const char *fmt, ...)
-{
-    char text[512], clean[512];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    format_text(clean, sizeof(clean), text, sizeof(text));
     if (!json_object_get(details, "notes"))
         json_object_set_new(details, "notes", json_array());
-    json_array_append_new(json_object_get(details, "notes"), json_string(clean));
+    json_array_append_new(json_object_get(details, "notes"), sentence);
 }

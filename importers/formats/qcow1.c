@@ -17,28 +17,21 @@ static int qcow1_find(struct image *i, uint64_t offset, uint64_t *length, struct
     error = image_bytes(i, be64_get(&entry) + cluster % i->second * 8, &entry, 8);
     entry = error ? 0 : be64_get(&entry);
     *length = MIN(*length, i->unit - offset % i->unit);
-    if (entry & PACKED) {                       /* below the flag a length of as many bits as a cluster's size has, then the place */
-        p->piece = PIECE_PACKED;
-        p->at = entry & (PACKED / i->unit - 1);
-        p->packed = (uint32_t)((entry & ~PACKED) / (PACKED / i->unit));
-    } else if (entry) {
-        p->piece = PIECE_DATA;
-        p->at = entry + offset % i->unit;
-    }
+    p->piece = entry & PACKED ? PIECE_PACKED : entry ? PIECE_DATA : PIECE_ABSENT;
+    p->at = p->piece == PIECE_PACKED ? entry & (PACKED / i->unit - 1) : entry + offset % i->unit;
+    p->packed = (uint32_t)((entry & ~PACKED) / (PACKED / i->unit));     /* below the flag a length of as many bits as a cluster's size has */
     return error;
 }
 
 struct block *qcow1_open(struct block *file, const struct format_names *names, struct format_info *info, struct error *err)
 {
     uint8_t h[Q_HEADER];
-    struct image *i = image_new(file, names, err);
+    struct image *i = image_new(file, names, h, Q_HEADER, err);
     if (!i)
         return NULL;
-    if (block_read(file, 0, h, Q_HEADER))
-        return image_bad(i, "its header is cut short", err);
-    uint64_t size = be64_get(h + Q_SIZE), backing = be64_get(h + Q_BACKING);
+    uint64_t backing = be64_get(h + Q_BACKING);
     uint32_t length = be32_get(h + Q_BACKING_LENGTH);
-    if (h[Q_CLUSTER_BITS] < 9 || h[Q_CLUSTER_BITS] > 16 || h[Q_L2_BITS] < 6 || h[Q_L2_BITS] > 13)
+    if (h[Q_CLUSTER_BITS] < 9 || h[Q_CLUSTER_BITS] > 16 || h[Q_L2_BITS] < 6 || h[Q_L2_BITS] > 13 || be64_get(h + Q_L1) < Q_HEADER)
         return image_bad(i, "its cluster size is impossible", err);
     if (be32_get(h + Q_CRYPT))
         return image_bad(i, "it is encrypted, which is not read", err);
@@ -46,12 +39,8 @@ struct block *qcow1_open(struct block *file, const struct format_names *names, s
     i->unit = 1ull << h[Q_CLUSTER_BITS];
     i->second = 1ull << h[Q_L2_BITS];
     i->table = be64_get(h + Q_L1);
-    if (i->table < Q_HEADER || i->table > file->size || size > DISK_MOST || size / (i->unit * i->second) > (file->size - i->table) / 8)
-        return image_bad(i, "its L1 table is not inside the file", err);
-    if (backing) {
-        if (length >= sizeof(info->parent) || backing > file->size || block_read(file, backing, info->parent, length))
-            return image_bad(i, "the name of its backing image is not inside the file", err);
-        info->link = LINK_NAME;
-    }
-    return image_ready(i, size, "qcow image", err);
+    if (backing && (length >= sizeof(info->parent) || backing > file->size || block_read(file, backing, info->parent, length)))
+        return image_bad(i, "the name of its backing image is not inside the file", err);
+    info->link = backing ? LINK_NAME : LINK_NONE;
+    return image_ready(i, be64_get(h + Q_SIZE), err);
 }

@@ -3,7 +3,7 @@
  *   RW 4192256 SPARSE "disk-s001.vmdk"      (sectors, kind, file; of a flat extent also its first sector there)
  * It could name any file of the host: only plain names of regular files in its own folder are opened, links not followed.
  * References: [VMDK]. */
-#include "importers/formats/vmdk.h"
+#include "importers/formats/image.h"
 #include "base/bits.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,17 +12,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SECTOR = 512 };
+enum { SECTOR = 512, TEXT_MOST = 64 << 10 };
 enum extent { EXTENT_SPARSE, EXTENT_FLAT, EXTENT_ZERO };
 static const struct { const char *word; enum extent extent; } extents[] = {
     { "SPARSE", EXTENT_SPARSE }, { "VMFSSPARSE", EXTENT_SPARSE }, { "FLAT", EXTENT_FLAT }, { "VMFS", EXTENT_FLAT }, { "ZERO", EXTENT_ZERO },
 };
 
+static const char *line_next(const char *line)
+{
+    line = strchr(line, '\n');
+    return line ? line + 1 : NULL;
+}
+
 /* What follows KEY= on a line of its own, without quotes. */
 static bool value_get(const char *text, const char *key, char *to, size_t size)
 {
     size_t n = strlen(key);
-    for (const char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+    for (const char *line = text; line; line = line_next(line)) {
         line += strspn(line, " \t");
         if (strncasecmp(line, key, n) || line[n + strspn(line + n, " \t")] != '=')
             continue;
@@ -41,25 +47,23 @@ static struct block *file_beside(const char *path, const char *name, struct erro
     struct stat st;
     snprintf(folder, sizeof(folder), "%.*s", slash ? MAX(1, (int)(slash - path)) : 1, slash ? path : ".");
     format_text(clean, sizeof(clean), name, strlen(name));
-    if (!*name || strpbrk(name, "/\\") || !strcmp(name, "..") || !strcmp(name, ".")) {
+    if (!*name || strpbrk(name, "/\\") || !strcmp(name, "..")) {
         error_set(err, EPERM, "%s names %s as a part of its disk; only files in its own folder are opened", path, clean);
         return NULL;
     }
     int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = at < 0 ? -1 : openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     int error = errno;
+    struct block *b = fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ? NULL : raw_on(fd, err);
+    if (fd < 0)
+        error_set(err, error, "%s needs the file %s beside it: %s", path, clean, error == ELOOP ? "it is a link, which is not followed" : strerror(error));
+    else if (!b)
+        error_set(err, EINVAL, "%s names %s as a part of its disk, which is not a file that can be read", path, clean);
     if (at >= 0)
         close(at);
-    if (fd < 0) {
-        error_set(err, error, "%s needs the file %s beside it: %s", path, clean, error == ELOOP ? "it is a link, which is not followed" : strerror(error));
-        return NULL;
-    }
-    struct block *b = fstat(fd, &st) || !S_ISREG(st.st_mode) ? NULL : raw_on(fd, err);
-    if (!b) {
-        error_set(err, EINVAL, "%s names %s as a part of its disk, which is not a file that can be read", path, clean);
+    if (fd >= 0 && !b)
         close(fd);
-        return NULL;
-    }
-    b->read_only = true;
+    if (b)
+        b->read_only = true;
     return b;
 }
 
@@ -69,45 +73,39 @@ static struct image *part_open(const char *line, const struct format_names *name
     char kind[16] = "", file[256] = "", clean[300];
     unsigned long long sectors = 0, first = 0;
     uint64_t text;
-    size_t text_length, k = 0;
-    if (sscanf(line, "%*s %llu %15s \"%255[^\"\r\n]\" %llu", &sectors, kind, file, &first) < 2 || !sectors || sectors > DISK_MOST / SECTOR)
-        kind[0] = 0;
+    size_t length, k = 0;
+    int fields = sscanf(line, "%*s %llu %15s \"%255[^\"\r\n]\" %llu", &sectors, kind, file, &first);
     while (k < ARRAY_SIZE(extents) && strcmp(extents[k].word, kind))
         k++;
-    if (k == ARRAY_SIZE(extents)) {
+    if (fields < 2 || k == ARRAY_SIZE(extents) || !sectors || sectors > DISK_MOST / SECTOR) {
         format_text(clean, sizeof(clean), line, strcspn(line, "\r\n"));
         error_set(err, ENOTSUP, "%s has a part that cannot be read: %s", names->path, clean);
         return NULL;
     }
+    const struct format_names own = { .path = *file ? file : names->path };
     struct block *b = extents[k].extent == EXTENT_ZERO ? NULL : file_beside(names->path, file, err);
     if (!b && extents[k].extent != EXTENT_ZERO)
         return NULL;
-    const struct format_names own = { .path = *file ? file : names->path };
-    struct image *i = extents[k].extent == EXTENT_SPARSE ? vmdk_extent(b, &own, &text, &text_length, err) : image_new(b, &own, err);
-    if (!i)
-        return NULL;
-    uint64_t size = sectors * SECTOR;
-    if (extents[k].extent != EXTENT_SPARSE) {
+    struct image *i = extents[k].extent == EXTENT_SPARSE ? vmdk_extent(b, &own, &text, &length, err) : image_new(b, &own, NULL, 0, err);
+    if (i && extents[k].extent != EXTENT_SPARSE) {
         i->find = b ? flat_find : zeros_find;
-        i->unit = size;
+        i->unit = sectors * SECTOR;
         i->data = MIN(first, DISK_MOST) * SECTOR;
-    } else if (i->b.size < size) {
+    } else if (i && i->b.size < sectors * SECTOR) {
         image_bad(i, "it is shorter than its descriptor says", err);
         return NULL;
     }
-    struct block *ready = image_ready(i, size, "VMDK extent", err);
-    return ready ? container_of(ready, struct image, b) : NULL;
+    return i && image_ready(i, sectors * SECTOR, err) ? i : NULL;
 }
 
-/* Every part of the list, one after another, as one disk. */
-static struct block *parts_open(const char *text, const struct format_names *names, struct error *err)
+/* Every part of the list, one after another, as one disk. Takes `text`, the file. */
+static struct block *parts_open(struct image *whole, const char *text, const struct format_names *names, struct error *err)
 {
     static const char *const access[] = { "RW ", "RDONLY ", "NOACCESS " };
-    struct image *whole = image_new(NULL, names, err), *part;
     uint64_t size = 0;
-    if (!whole || !(whole->parts = calloc(PART_MOST, sizeof(*whole->parts))))
-        return whole ? image_bad(whole, "there is no memory for its parts", err) : NULL;
-    for (const char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+    if (names->alone || !(whole->parts = calloc(PART_MOST, sizeof(*whole->parts))))
+        return image_bad(whole, "its parts are files beside it, and here are none", err);
+    for (const char *line = text; line; line = line_next(line)) {
         size_t k = 0;
         while (k < ARRAY_SIZE(access) && strncmp(line, access[k], strlen(access[k])))
             k++;
@@ -115,7 +113,8 @@ static struct block *parts_open(const char *text, const struct format_names *nam
             continue;
         if (whole->part_count == PART_MOST)
             return image_bad(whole, "its descriptor has too many parts", err);
-        if (!(part = part_open(line, names, err))) {
+        struct image *part = part_open(line, names, err);
+        if (!part) {
             block_close(&whole->b);
             return NULL;
         }
@@ -123,10 +122,8 @@ static struct block *parts_open(const char *text, const struct format_names *nam
         size += part->b.size;
         whole->parts[whole->part_count++] = part;
     }
-    if (!whole->part_count)
-        return image_bad(whole, "its descriptor lists no part of a disk", err);
     whole->unit = size;
-    return image_ready(whole, size, "VMDK image", err);
+    return whole->part_count ? image_ready(whole, size, err) : image_bad(whole, "its descriptor lists no part of a disk", err);
 }
 
 static void text_tell(const char *text, struct format_info *info)
@@ -135,7 +132,7 @@ static void text_tell(const char *text, struct format_info *info)
     static const char *const keys[] = { "createType", "ddb.adapterType", "ddb.virtualHWVersion", "CID" };
     for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
         if (value_get(text, keys[k], value, sizeof(value)))
-            detail_text(info->details, keys[k] + (strncmp(keys[k], "ddb.", 4) ? 0 : 4), value, sizeof(value));
+            detail_text(info->details, keys[k], value, sizeof(value));
     if (value_get(text, "CID", value, sizeof(value)))
         be32_put(info->id, (uint32_t)strtoul(value, NULL, 16));
     if (!value_get(text, "parentCID", value, sizeof(value)) || strtoul(value, NULL, 16) == UINT32_MAX)
@@ -145,34 +142,30 @@ static void text_tell(const char *text, struct format_info *info)
     value_get(text, "parentFileNameHint", info->parent, sizeof(info->parent));
 }
 
+static bool sparse_is(struct block *file)
+{
+    char head[8];
+    return !block_read(file, 0, head, 8) && (!memcmp(head, "KDMV", 4) || (!memcmp(head, "COWD", 4) && le32_get(head + 4) == 1));
+}
+
 bool vmdk_is(struct block *file)
 {
-    char head[64] = "", *at = head;
-    if (file->size < 21 || block_read(file, 0, head, (size_t)MIN(sizeof(head) - 1, file->size)))
-        return false;
-    at += strspn(head, "\r\n\t ");
-    return !memcmp(head, "KDMV", 4) || (!memcmp(head, "COWD", 4) && le32_get(head + 4) == 1) || !strncasecmp(at, "# Disk DescriptorFile", 21);
+    char head[64] = "";
+    return sparse_is(file) || (!block_read(file, 0, head, (size_t)MIN(sizeof(head) - 1, file->size)) &&
+                               !strncasecmp(head + strspn(head, "\r\n\t "), "# Disk DescriptorFile", 21));
 }
 
 struct block *vmdk_open(struct block *file, const struct format_names *names, struct format_info *info, struct error *err)
 {
-    char *text = calloc(1, VMDK_TEXT + 1), magic[4];
+    char text[TEXT_MOST + 1] = "";
     uint64_t at = 0;
-    size_t length = (size_t)MIN(file->size, (uint64_t)VMDK_TEXT);
-    bool binary = !block_read(file, 0, magic, 4) && (!memcmp(magic, "KDMV", 4) || !memcmp(magic, "COWD", 4));
-    struct image *i = binary ? vmdk_extent(file, names, &at, &length, err) : image_new(file, names, err);
-    struct block *b = NULL;
-    if (i && (!text || (length && block_read(i->file, at, text, length)))) {
-        image_bad(i, "its descriptor cannot be read", err);
-    } else if (i) {
-        text_tell(text, info);
-        if (binary)
-            b = image_ready(i, i->b.size, "VMDK image", err);
-        else if (names->alone)
-            image_bad(i, "its parts are files beside it, and here are none", err);
-        else
-            b = parts_open(text, names, err), block_close(&i->b);
-    }
-    free(text);
-    return b;
+    bool sparse = sparse_is(file);
+    size_t length = (size_t)MIN(file->size, (uint64_t)TEXT_MOST);
+    struct image *i = sparse ? vmdk_extent(file, names, &at, &length, err) : image_new(file, names, NULL, 0, err);
+    if (i && length && block_read(i->file, at, text, length))
+        return image_bad(i, "its descriptor cannot be read", err);
+    if (!i)
+        return NULL;
+    text_tell(text, info);
+    return sparse ? image_ready(i, i->b.size, err) : parts_open(i, text, names, err);
 }
