@@ -3,11 +3,8 @@
 #include "block/layer.h"
 #include "base/bits.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static bool in_bounds(const struct block *b, uint64_t offset, uint64_t length)
 {
@@ -142,15 +139,10 @@ struct block *block_new(const struct block_class *class, struct error *err)
 
 struct block *block_open_auto(const char *path, unsigned flags, struct error *err)
 {
-    uint8_t magic[4] = { 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        error_set(err, errno, "cannot open the disk image %s: %s", path, strerror(errno));
-        return NULL;
-    }
-    ssize_t n = pread(fd, magic, sizeof(magic), 0);
-    close(fd);
-    if (n == sizeof(magic) && !memcmp(magic, "QFI\xfb", sizeof(magic)))
-        return block_open_qcow2(path, flags, err);
-    return block_open_raw(path, flags, err);
+    char magic[4];
+    struct block *b = block_open_raw(path, flags, err);
+    if (!b || b->size < sizeof(magic) || block_read(b, 0, magic, sizeof(magic)) || memcmp(magic, "QFI\xfb", sizeof(magic)))
+        return b;
+    block_close(b);
+    return block_open_qcow2(path, flags, err);
 }

@@ -16,9 +16,7 @@ enum { L2_TABLES = 32, REFBLOCKS = 8, INFLATED_BYTES = 8 << 20 };
 
 int qcow2_file_read(struct qcow2 *q, uint64_t offset, void *to, size_t length)
 {
-    size_t n = (size_t)(offset >= q->file->size ? 0 : MIN(length, q->file->size - offset));
-    memset((uint8_t *)to + n, 0, length - n);
-    return n ? q->file->class->read(q->file, offset, to, n) : 0;
+    return block_read_short(q->file, offset, to, length);
 }
 
 int qcow2_file_write(struct qcow2 *q, uint64_t offset, const void *from, size_t length)

@@ -104,6 +104,5 @@ bool folder_sync(const char *path_in_it);
 
 /* qcow2_check.c: q has its refcounts loaded; 0 or -errno */
 int qcow2_check_on(struct qcow2 *, struct qcow2_report *);
-bool qcow2_inside(struct qcow2 *);              /* no table names a place beyond the file's end, which would read as zeros */
 
 #endif

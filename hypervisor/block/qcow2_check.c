@@ -69,28 +69,6 @@ static int check_tables(struct check *c)
     return 0;
 }
 
-bool qcow2_inside(struct qcow2 *q)
-{
-    uint64_t entries = q->cluster_size / 8, covers = entries * q->cluster_size, size = q->b.size, file = q->file->size, place;
-    for (uint64_t at = 0; at < size; at += covers) {
-        struct table *t;
-        uint64_t l2 = q->l1[at / covers] & ENTRY_OFFSET;
-        if (l2 >= file || (l2 && table_get(q, &q->l2, l2, &t)))
-            return false;
-        for (uint64_t k = 0; l2 && k < entries && at + k * q->cluster_size < size; k++) {
-            uint64_t entry = be64_get(t->bytes + k * 8), need = MIN(q->cluster_size, size - at - k * q->cluster_size);
-            size_t length;
-            if (entry & ENTRY_COMPRESSED)
-                qcow2_packed(q, entry, &place, &length), need = 1;
-            else
-                place = q->version >= 3 && entry & ENTRY_ZERO ? 0 : entry & ENTRY_OFFSET;
-            if (place && (place > file || need > file - place))
-                return false;
-        }
-    }
-    return true;
-}
-
 int qcow2_check_on(struct qcow2 *q, struct qcow2_report *report)
 {
     struct check c = { .q = q, .report = report };

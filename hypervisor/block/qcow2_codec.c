@@ -19,13 +19,7 @@ void codec_free(void *codec, bool zstd)
 /* What follows the end of a stream is the next cluster's. */
 bool codec_inflate(void *codec, bool zstd, const uint8_t *in, size_t in_length, uint8_t *out, size_t out_length)
 {
-    ZSTD_inBuffer from = { in, in_length, 0 };
-    ZSTD_outBuffer to = { out, out_length, 0 };
-    size_t used, left = 1;
-    if (!zstd)
-        return libdeflate_deflate_decompress_ex(codec, in, in_length, out, out_length, &used, NULL) == LIBDEFLATE_SUCCESS;
-    ZSTD_DCtx_reset(codec, ZSTD_reset_session_only);
-    while (to.pos < out_length && from.pos < in_length && left && !ZSTD_isError(left))
-        left = ZSTD_decompressStream(codec, &to, &from);
-    return to.pos == out_length && !ZSTD_isError(left);
+    size_t used = zstd ? ZSTD_findFrameCompressedSize(in, in_length) : 0;
+    return !zstd ? libdeflate_deflate_decompress_ex(codec, in, in_length, out, out_length, &used, NULL) == LIBDEFLATE_SUCCESS
+                 : !ZSTD_isError(used) && ZSTD_decompressDCtx(codec, out, out_length, in, used) == out_length;
 }

@@ -37,6 +37,29 @@ static bool ewf_is(struct block *f) { return starts(f, 0, "EVF\x09\x0d\x0a\xff\x
 static bool parallels_is(struct block *f) { return starts(f, 0, "WithoutFreeSpace", 16) || starts(f, 0, "WithouFreSpacExt", 16); }
 static bool vdi_is(struct block *f) { return starts(f, 64, "\x7f\x10\xda\xbe", 4); }
 
+/* A cluster that a table names beyond the file's end would read as zeros. */
+static bool clusters_inside(struct qcow2 *q)
+{
+    uint64_t entries = q->cluster_size / 8, covers = entries * q->cluster_size, size = q->b.size, file = q->file->size, place;
+    for (uint64_t at = 0; at < size; at += covers) {
+        struct table *t;
+        uint64_t l2 = q->l1[at / covers] & ENTRY_OFFSET;
+        if (l2 >= file || (l2 && table_get(q, &q->l2, l2, &t)))
+            return false;
+        for (uint64_t k = 0; l2 && k < entries && at + k * q->cluster_size < size; k++) {
+            uint64_t entry = be64_get(t->bytes + k * 8), need = MIN(q->cluster_size, size - at - k * q->cluster_size);
+            size_t length;
+            if (entry & ENTRY_COMPRESSED)
+                qcow2_packed(q, entry, &place, &length), need = 1;
+            else
+                place = q->version >= 3 && entry & ENTRY_ZERO ? 0 : entry & ENTRY_OFFSET;
+            if (place && (place > file || need > file - place))
+                return false;
+        }
+    }
+    return true;
+}
+
 static struct block *qcow2_open(struct block *file, const struct format_names *names, struct format_info *info, struct error *err)
 {
     char *backing, *format;
@@ -48,7 +71,7 @@ static struct block *qcow2_open(struct block *file, const struct format_names *n
     info->parent_raw = backing && format && !strcmp(format, "raw");
     snprintf(info->parent, sizeof(info->parent), "%s", backing ? backing : "");
     free(backing), free(format);
-    if (q->b.size && q->b.size <= DISK_MOST && qcow2_inside(q))
+    if (q->b.size && q->b.size <= DISK_MOST && clusters_inside(q))
         return &q->b;
     error_set(err, EINVAL, "%s is damaged or cut short: its disk has %llu bytes, and its tables or some of them lie beyond the end of the file", q->path,
               (unsigned long long)q->b.size);
