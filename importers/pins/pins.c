@@ -153,6 +153,8 @@ static void geometry_pins(struct work *w)
             value[k] = known ? (uint32_t)strtoul(known, NULL, 10) : 0;
             why = "the old machine's BIOS had it";
         }
+        if (!g->heads && value[1] && value[2])  /* a BIOS keeps the last cylinder for itself */
+            value[0] = (uint32_t)MAX(1, MIN(w->r->disks[n].sectors / ((uint64_t)value[1] * value[2]), UINT32_MAX));
         if (value[1] > 255 || value[2] > 63)
             finding(w->r, "disk %u: the geometry with %u heads and %u sectors is not pinned: a BIOS has at most 255 and 63", n, value[1], value[2]);
         else

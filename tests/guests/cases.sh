@@ -404,3 +404,33 @@ payroll_net() {
     $holdover remove payroll-net </dev/null
     [ -z "${bad:-}" ]
 }
+# The collector for DOS, as DEBUG makes it of COLLECT.BAT; what it finds is pinned at an import.
+collect_dos() {
+    need $corpus/freedos/freedos-boot-1440.img
+    command -v mtype >/dev/null || { echo "mtools are not installed"; exit 77; }
+    python3 - drivers/collect/COLLECT.BAT $work/collect.com <<'EOF'
+import re, sys
+script = open(sys.argv[1], newline="").read().split("goto run\r\n")[1].split("\r\nq\r\n")[0].split("\r\n")
+memory, length = bytearray(65536), int(script[script.index("rcx") + 1], 16)
+for line in script:
+    if m := re.fullmatch("e ([0-9a-f]{4})((?: [0-9a-f]{2})+)", line):
+        memory[int(m[1], 16):int(m[1], 16) + len(m[2]) // 3] = bytes.fromhex(m[2])
+assert script[0] == "n collect.com" and script[-1] == "w" and length > 1000
+open(sys.argv[2], "wb").write(memory[0x100:0x100 + length])
+EOF
+    cp $corpus/freedos/freedos-boot-1440.img $work/f.img && chmod u+w $work/f.img
+    MTOOLS_SKIP_CHECK=1 mcopy -i $work/f.img $work/collect.com ::COLLECT.COM
+    truncate -s 20M $work/d.raw
+    printf '\200\001\001\000\006\017\077\047\077\000\000\000\201\235\000\000' | dd of=$work/d.raw bs=1 seek=446 conv=notrunc 2>/dev/null
+    printf '\125\252' | dd of=$work/d.raw bs=1 seek=510 conv=notrunc 2>/dev/null
+    boot --profile generic-dos --floppy $work/f.img,rw --disk $work/d.raw --set 'disk0.model=QUANTUM FIREBALL ST3.2A' --set disk0.serial=153712345 \
+        --set disk0.firmware=A0F.0D --set 'cdrom0.model=TOSHIBA CD-ROM XM-6202B' --cdrom $work/d.raw --set net.card=rtl8029 --set cpu.model=pentium-mmx \
+        --memory 48M --until 'A:\>' --type 'collect >identity.txt\n' --type 'type identity.txt\n' --until 'pci=10ec:8029' --for 100
+    MTOOLS_SKIP_CHECK=1 mtype -i $work/f.img ::IDENTITY.TXT >$work/identity.txt
+    grep '^bios.date=06/23/99' $work/identity.txt
+    "$holdover" import --dry-run --no-inspect --identity $work/identity.txt $work/d.raw | tee $work/import.txt
+    for pin in 'disk0.model = QUANTUM FIREBALL ST3.2A ' 'disk0.serial = 153712345 ' 'disk0.firmware = A0F.0D ' 'cdrom0.model = TOSHIBA CD-ROM XM-6202B ' \
+        'net.card = rtl8029 ' 'cpu.model = pentium-mmx ' 'machine.memory = 48M '; do
+        grep -qF "$pin" $work/import.txt || { echo "no pin $pin"; return 1; }
+    done
+}

@@ -212,3 +212,86 @@ Test(pins, identity_refused)
     cr_assert(!identity_of(&id, text, &err) && strstr(err.text, "lines"), "%s", err.text);
     free(text);
 }
+
+/* Two machines' /proc and /etc: Linux 2.0 with IDE, Linux 2.4 with SCSI. */
+static const char make_old[] =
+    "mkdir -p '%s/old/proc/ide/hda' '%s/old/proc/ide/hdc' '%s/old/etc' && cd '%s/old' && "
+    "printf 'processor\\t: 0\\ncpu\\t\\t: 586\\nmodel\\t\\t: Pentium 75+\\nvendor_id\\t: GenuineIntel\\nstepping\\t: 12\\n' >proc/cpuinfo && "
+    "printf '        total:    used:\\nMem:  31420416 30412800\\nMemTotal:     30684 kB\\n' >proc/meminfo && "
+    "echo 'QUANTUM FIREBALL ST3.2A' >proc/ide/hda/model && echo disk >proc/ide/hda/media && "
+    "printf 'physical     6256/16/63\\nlogical      784/128/63\\n' >proc/ide/hda/geometry && "
+    "echo ' Model=QUANTUM FIREBALL ST3.2A, FwRev=A0F.0D00, SerialNo=153712345678' >hdparm.hda && "
+    "echo 'TOSHIBA CD-ROM XM-6202B' >proc/ide/hdc/model && echo cdrom >proc/ide/hdc/media && "
+    "printf '0.0 0 0.0\\n0\\nUTC\\n' >etc/adjtime && "
+    "printf 'eth0  Link encap:10Mbps Ethernet  HWaddr 00:A0:24:0B:0C:0D\\nlo  Link encap:Local Loopback\\nsit0 HWaddr 00:00:00:00:00:00\\n' >ifconfig";
+static const char make_newer[] =
+    "mkdir -p '%s/newer/proc/scsi' '%s/newer/proc/bus/pci' '%s/newer/etc/sysconfig' && cd '%s/newer' && "
+    "printf 'processor\\t: 0\\nvendor_id\\t: GenuineIntel\\ncpu family\\t: 6\\nmodel\\t\\t: 8\\nmodel name\\t: Pentium III (Coppermine)\\nstepping\\t: 3\\n"
+    "cpu MHz\\t\\t: 733.378\\nflags\\t\\t: fpu tsc mmx sse\\n\\nprocessor\\t: 1\\n' >proc/cpuinfo && echo 'MemTotal:       513708 kB' >proc/meminfo && "
+    "printf 'Attached devices: \\nHost: scsi0 Channel: 00 Id: 00 Lun: 00\\n  Vendor: SEAGATE  Model: ST39102LW        Rev: 0005\\n"
+    "  Type:   Direct-Access                    ANSI SCSI revision: 02\\nHost: scsi0 Channel: 00 Id: 05 Lun: 00\\n  Vendor: PLEXTOR  Model: CD-ROM PX-32TS   Rev: 1.02\\n"
+    "  Type:   CD-ROM                           ANSI SCSI revision: 02\\n' >proc/scsi/scsi && "
+    "printf '0000\\t80867190\\t0\\te0000008\\n0050\\t10222000\\t9\\t0000d001\\n' >proc/bus/pci/devices && "
+    "printf 'pcnet32 12345 1 - Live\\n' >proc/modules && printf 'ZONE=x\\nUTC=false\\n' >etc/sysconfig/clock && "
+    "printf 'BIOS Information\\n\\tVendor: Award\\n\\tVersion: 6.00PG\\n\\tRelease Date: 04/26/2000\\n\\nHandle 0x0001\\n\\tDMI type 1, 25 bytes.\\n"
+    "\\tSystem Information\\n\\t\\tManufacturer: Acme\\n\\t\\tProduct Name: Server 5\\n\\t\\tSerial Number: X1\\n\\n' >dmidecode && "
+    "printf 'eth0: flags=4163  mtu 1500\\n        ether 0:50:da:1:2:3  txqueuelen 1000\\n' >ifconfig";
+
+#define KEY_IS(name, value) cr_assert(facts_get(&id.facts, name) && !strcmp(facts_get(&id.facts, name), value), "%s: %s is '%s', not '%s'", shells[i], name, \
+                                      facts_get(&id.facts, name) ? facts_get(&id.facts, name) : "", value)
+
+Test(pins, collector_for_unix)
+{
+    static const char *const shells[] = { "dash", "busybox sh", "bash --posix", "mksh", "posh" };
+    const char *folder = test_folder();
+    unsigned ran = 0;
+    cr_assert_eq(test_run(make_old, folder, folder, folder, folder), 0);
+    cr_assert_eq(test_run(make_newer, folder, folder, folder, folder), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(shells); i++) {
+        char program[16], path[600];
+        struct identity id;
+        struct error err;
+        sscanf(shells[i], "%15s", program);
+        if (!test_program(program))
+            continue;
+        ran++;
+        snprintf(path, sizeof(path), "%s/identity", folder);
+        cr_assert_eq(test_run("COLLECT_ROOT='%s/old' %s drivers/collect/collect.sh >'%s' 2>'%s.err' && ! test -s '%s.err'", folder, shells[i], path, path, path), 0, "%s", shells[i]);
+        cr_assert(identity_read(path, &id, &err), "%s: %s", shells[i], err.text);
+        KEY_IS("cpu.family", "5");
+        KEY_IS("memory", "32M");
+        KEY_IS("disk0.model", "QUANTUM FIREBALL ST3.2A");
+        KEY_IS("disk0.serial", "153712345678");
+        KEY_IS("disk0.heads", "128");
+        KEY_IS("cdrom.model", "TOSHIBA CD-ROM XM-6202B");
+        KEY_IS("clock.utc", "yes");
+        KEY_IS("mac", "00:a0:24:0b:0c:0d");
+        identity_free(&id);
+        cr_assert_eq(test_run("COLLECT_ROOT='%s/newer' %s drivers/collect/collect.sh >'%s' 2>'%s.err' && ! test -s '%s.err'", folder, shells[i], path, path, path), 0, "%s", shells[i]);
+        cr_assert(identity_read(path, &id, &err), "%s: %s", shells[i], err.text);
+        KEY_IS("cpu.model", "8");
+        KEY_IS("cpu.count", "2");
+        KEY_IS("cpu.mhz", "733");
+        KEY_IS("memory", "512M");
+        KEY_IS("disk0.model", "SEAGATE ST39102LW");
+        KEY_IS("disk0.firmware", "0005");
+        KEY_IS("cdrom.model", "PLEXTOR CD-ROM PX-32TS");
+        KEY_IS("bios.date", "04/26/2000");
+        KEY_IS("system.product", "Server 5");
+        KEY_IS("pci", "8086:7190");
+        KEY_IS("module", "pcnet32");
+        KEY_IS("clock.utc", "no");
+        KEY_IS("mac", "00:50:da:01:02:03");
+        identity_free(&id);
+    }
+    cr_assert(ran, "none of the shells is installed");
+}
+
+/* The batch file is what make.sh makes of its source. */
+Test(pins, collector_for_dos_is_up_to_date)
+{
+    if (!test_program("nasm"))
+        TEST_SKIP("pins.collector_for_dos_is_up_to_date", "nasm is not installed");
+    const char *made = test_path(test_folder(), "COLLECT.BAT");
+    cr_assert_eq(test_run("sh drivers/collect/make.sh '%s' && cmp '%s' drivers/collect/COLLECT.BAT", made, made), 0);
+}
