@@ -10,7 +10,7 @@
 #include "core/state.h"
 #include "core/wire.h"
 
-/* POWER: all state. HARD: the RESET line (CF9h). SOFT: only what a CPU INIT or software reset touches. */
+/* POWER: all state. HARD: the RESET line (CF9h). SOFT: INIT, of a CPU alone. */
 enum reset_kind { RESET_POWER, RESET_HARD, RESET_SOFT };
 struct machine;
 struct block;
@@ -22,7 +22,7 @@ struct device_class {
     const struct state_field *state; unsigned state_version;
     bool (*init)(struct device *, struct error *);      /* map, register, allocate; sets no guest-visible value */
     void (*reset)(struct device *, enum reset_kind);    /* what the datasheet says reset sets, and no other */
-    bool (*restored)(struct device *, unsigned version, struct error *);  /* optional: rebuild what is derived */
+    bool (*restored)(struct device *);                  /* optional: all state was loaded; rebuild what is derived. false: it cannot be so */
     void (*input)(struct device *, unsigned pin, bool level);             /* optional: a wire into this chip moved */
     void (*free)(struct device *);                                        /* optional */
     bool (*media)(struct device *, unsigned drive, struct block *, struct error *);  /* optional: a medium (NULL: none) was put in */

@@ -60,7 +60,7 @@ static bool load_section(struct machine *m, struct stream *s, const char *id, bo
     if (apply && is_clock)
         clock_set(&m->clock, m->clock.base);
     s->position = end;
-    return !apply || is_clock || !d->class->restored || d->class->restored(d, version, err);
+    return true;
 }
 
 static bool walk(struct machine *m, struct stream *s, bool apply, struct error *err)
@@ -83,6 +83,9 @@ static bool walk(struct machine *m, struct stream *s, bool apply, struct error *
         devices++;
     if (sections != devices + 1 || strcmp(first, "clock"))
         return error_set(err, EINVAL, "the snapshot is of a machine with other devices");
+    for (struct device *d = m->devices; d && apply; d = d->next)
+        if (d->class->restored && !d->class->restored(d))
+            return error_set(err, EINVAL, "'%s': the %s cannot be in the state that was saved", d->id, d->class->summary);
     return true;
 }
 

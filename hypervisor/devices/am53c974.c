@@ -478,9 +478,7 @@ static bool esp_init(struct device *dev, struct error *err)
 static void esp_reset(struct device *dev, enum reset_kind kind)
 {
     struct am53c974 *p = esp_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&p->pci);
+    (void)kind;
     core_reset(p);
     p->driven = false;
     p->dma_command = p->dma_status = 0;
@@ -488,13 +486,11 @@ static void esp_reset(struct device *dev, enum reset_kind kind)
     esp_update_irq(p);
 }
 
-static bool esp_restored(struct device *dev, unsigned version, struct error *err)
+static bool esp_restored(struct device *dev)
 {
     struct am53c974 *p = esp_of(dev);
-    (void)version, (void)err;
     p->fill = MIN(p->fill, FIFO);
     p->seen &= 7;
-    pci_function_restored(&p->pci);
     return true;
 }
 

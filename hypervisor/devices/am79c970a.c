@@ -505,9 +505,7 @@ static void pcnet_reset(struct device *dev, enum reset_kind kind)
         { EECAS, PVALID }, { SWS, 0x0200 }, { PCILAT, 0xff06 },
     };
     struct am79c970a *p = pcnet_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&p->pci);
+    (void)kind;
     p->pci.config[PCI_LINE + 2] = 0x06;         /* MIN_GNT and MAX_LAT */
     p->pci.config[PCI_LINE + 3] = 0xff;
     memset(p->bcr, 0, sizeof(p->bcr));
@@ -518,15 +516,13 @@ static void pcnet_reset(struct device *dev, enum reset_kind kind)
     am79c970a_update_irq(p);
 }
 
-static bool pcnet_restored(struct device *dev, unsigned version, struct error *err)
+static bool pcnet_restored(struct device *dev)
 {
     struct am79c970a *p = pcnet_of(dev);
-    (void)version, (void)err;
     p->length = MIN(p->length, (uint32_t)NET_FRAME_TAGGED);
     p->rx %= 65536;
     p->tx %= 65536;
     p->interval = MIN(MAX(p->interval, POLL_NS), POLL_NS_MAX);
-    pci_function_restored(&p->pci);
     return true;
 }
 

@@ -52,7 +52,7 @@ extern const struct state_field ata_drive_state[];
 bool ata_drive_init(struct ata_drive *, struct device *, const struct ata_ops *, const char *channel, unsigned unit,
                     struct error *);
 void ata_drive_free(struct ata_drive *);
-void ata_drive_reset(struct ata_drive *, enum reset_kind);      /* from device_class.reset */
+void ata_drive_reset(struct ata_drive *);                       /* from device_class.reset */
 void ata_drive_restored(struct ata_drive *);                    /* bounds what was loaded; a request under way starts again */
 void ata_signature(struct ata_drive *);                         /* count, LBA, device, error as after a reset */
 /* Ends a command: error 0, or error register bits; raises INTRQ. */

@@ -407,11 +407,7 @@ void ata_drive_free(struct ata_drive *d)
     free(d->buffer.bytes);
 }
 
-void ata_drive_reset(struct ata_drive *d, enum reset_kind kind)
-{
-    if (kind != RESET_SOFT)
-        reset_start(d, true);
-}
+void ata_drive_reset(struct ata_drive *d) { reset_start(d, true); }
 
 void ata_drive_restored(struct ata_drive *d)
 {
@@ -457,15 +453,13 @@ static bool channel_init(struct device *dev, struct error *err)
 static void channel_reset(struct device *dev, enum reset_kind kind)
 {
     struct ata_channel *c = ata_channel_of(dev);
-    if (kind == RESET_SOFT)
-        return;
+    (void)kind;
     c->selected = c->control = 0;
     channel_update_irq(c);
 }
 
-static bool channel_restored(struct device *dev, unsigned version, struct error *err)
+static bool channel_restored(struct device *dev)
 {
-    (void)version, (void)err;
     ata_channel_of(dev)->selected &= 1;
     return true;
 }

@@ -482,15 +482,15 @@ static bool disk_init(struct device *dev, struct error *err)
 
 static void disk_reset(struct device *dev, enum reset_kind kind)
 {
+    (void)kind;
     default_geometry(disk_dev(dev));
-    ata_drive_reset(&disk_dev(dev)->ata, kind);
+    ata_drive_reset(&disk_dev(dev)->ata);
 }
 
-static bool disk_restored(struct device *dev, unsigned version, struct error *err)
+static bool disk_restored(struct device *dev)
 {
     struct ata_disk *k = disk_dev(dev);
     uint64_t total = disk_sectors(k);
-    (void)version, (void)err;
     if (!k->now_heads || !k->now_sectors || k->now_heads > 16 || k->chunk > CHUNK || k->block_sectors > MULTIPLE_MAX ||
         k->chunk > k->left || k->left > 65536 || k->lba > total || k->left > total - k->lba) {
         k->chunk = k->left = 0;

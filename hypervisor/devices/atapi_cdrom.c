@@ -216,12 +216,11 @@ static bool cd_init(struct device *dev, struct error *err)
     return true;
 }
 
-static void cd_reset(struct device *dev, enum reset_kind kind) { ata_drive_reset(&cd_dev(dev)->ata, kind); }
+static void cd_reset(struct device *dev, enum reset_kind kind) { (void)kind, ata_drive_reset(&cd_dev(dev)->ata); }
 
-static bool cd_restored(struct device *dev, unsigned version, struct error *err)
+static bool cd_restored(struct device *dev)
 {
     struct atapi_cdrom *k = cd_dev(dev);
-    (void)version, (void)err;
     bool bad = !cdrom_sound(&k->cd) || k->limit < 2 || k->phase > PHASE_IDENTIFY;
     if (bad && (k->phase != PHASE_NONE || k->cd.work))
         k->ata.phase = ATA_DMA_OUT + 1;         /* refused by the drive: it starts afresh */

@@ -48,13 +48,12 @@ static bool shutdown_init(struct device *dev, struct error *err)
 
 static void shutdown_reset(struct device *dev, enum reset_kind kind)
 {
-    if (kind != RESET_SOFT)
-        shutdown_of(dev)->matched = 0;
+    (void)kind;
+    shutdown_of(dev)->matched = 0;
 }
 
-static bool shutdown_restored(struct device *dev, unsigned version, struct error *err)
+static bool shutdown_restored(struct device *dev)
 {
-    (void)version, (void)err;
     shutdown_of(dev)->matched %= sizeof(word) - 1;
     return true;
 }

@@ -95,17 +95,12 @@ static bool bochs_init(struct device *dev, struct error *err)
 
 static void bochs_reset(struct device *dev, enum reset_kind kind)
 {
-    struct bochs_vga *b = bochs_of(dev);
-    if (kind != RESET_SOFT)
-        pci_function_reset(&b->pci);
-    vga_reset(&b->vga, kind);
+    vga_reset(&bochs_of(dev)->vga, kind);
 }
 
-static bool bochs_restored(struct device *dev, unsigned version, struct error *err)
+static bool bochs_restored(struct device *dev)
 {
     struct bochs_vga *b = bochs_of(dev);
-    (void)version, (void)err;
-    pci_function_restored(&b->pci);
     vga_restored(&b->vga);
     return true;
 }

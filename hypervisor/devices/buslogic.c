@@ -635,9 +635,7 @@ static bool bl_init(struct device *dev, struct error *err)
 static void bl_reset(struct device *dev, enum reset_kind kind)
 {
     struct buslogic *h = bl_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&h->pci);
+    (void)kind;
     timer_stop(&dev->machine->clock, &h->diag);
     local_ram_fill(h);
     memset(h->parameter, 0, sizeof(h->parameter));
@@ -648,17 +646,15 @@ static void bl_reset(struct device *dev, enum reset_kind kind)
     adapter_reset(h);
 }
 
-static bool bl_restored(struct device *dev, unsigned version, struct error *err)
+static bool bl_restored(struct device *dev)
 {
     struct buslogic *h = bl_of(dev);
-    (void)version, (void)err;
     if (h->job > JOB_INBOX || h->replied > h->replies || h->replies > REPLY || (h->receiving && h->parameters >= h->wanted) ||
         h->wanted > PARAMETERS || (h->job != JOB_BIOS && h->job != JOB_NONE && !h->box_count)) {
         h->job = JOB_NONE;
         h->replied = h->replies = 0;
         h->receiving = false;
     }
-    pci_function_restored(&h->pci);
     return true;
 }
 

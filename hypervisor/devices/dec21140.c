@@ -406,20 +406,16 @@ static bool dec_init(struct device *dev, struct error *err)
 static void dec_reset(struct device *dev, enum reset_kind kind)
 {
     struct dec21140 *d = dec_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&d->pci);
+    (void)kind;
     chip_reset(d);
     mii_reset(&d->mii);
     dec21140_update_irq(d);
 }
 
-static bool dec_restored(struct device *dev, unsigned version, struct error *err)
+static bool dec_restored(struct device *dev)
 {
     struct dec21140 *d = dec_of(dev);
-    (void)version, (void)err;
     d->length = MIN(d->length, (uint32_t)NET_FRAME_TAGGED + 1);
-    pci_function_restored(&d->pci);
     return true;
 }
 

@@ -219,8 +219,7 @@ static bool fw_cfg_init(struct device *dev, struct error *err)
 static void fw_cfg_reset(struct device *dev, enum reset_kind kind)
 {
     struct fw_cfg *f = container_of(dev, struct fw_cfg, dev);
-    if (kind == RESET_SOFT)
-        return;
+    (void)kind;
     f->selector = NOTHING & SELECTOR_MASK;
     f->position = f->dma_high = 0;
 }

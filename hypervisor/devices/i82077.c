@@ -440,8 +440,6 @@ static bool fdc_init(struct device *dev, struct error *err)
 static void fdc_reset(struct device *dev, enum reset_kind kind)
 {
     struct i82077 *f = fdc_of(dev);
-    if (kind == RESET_SOFT)
-        return;
     f->lock = false;
     fdc_reset_state(f);
     f->phase = PHASE_RESET;
@@ -463,10 +461,9 @@ static void fdc_reset(struct device *dev, enum reset_kind kind)
 }
 
 /* A hostile state may hold what no write lets in: everything that indexes is bounded again. */
-static bool fdc_restored(struct device *dev, unsigned version, struct error *err)
+static bool fdc_restored(struct device *dev)
 {
     struct i82077 *f = fdc_of(dev);
-    (void)version;
     bool sane = f->phase <= PHASE_RESET && f->stage <= STAGE_DATA && f->command_at < sizeof(f->command) + 1 &&
                 f->result_length <= sizeof(f->result) && f->result_at <= f->result_length &&
                 f->length <= sizeof(f->buffer) && f->at <= f->length && f->unit < UNITS && f->head < 2 &&
@@ -475,7 +472,7 @@ static bool fdc_restored(struct device *dev, unsigned version, struct error *err
         fdc_reset(dev, RESET_HARD);
     for (struct unit *u = f->units; u < f->units + UNITS; u++)
         u->drive.track = MIN(u->drive.track, FLOPPY_TRACKS_MAX - 1);
-    return sane || error_set(err, EINVAL, "%s: the saved state is not one that the chip can be in", dev->id);
+    return sane;
 }
 
 static bool fdc_media(struct device *dev, unsigned drive, struct block *medium, struct error *err)

@@ -156,8 +156,7 @@ static bool ioapic_init(struct device *dev, struct error *err)
 static void ioapic_reset(struct device *dev, enum reset_kind kind)
 {
     struct i82093aa *a = container_of(dev, struct i82093aa, dev);
-    if (kind == RESET_SOFT)
-        return;
+    (void)kind;
     a->select = a->id = 0;
     for (unsigned pin = 0; pin < PINS; pin++)
         a->entry[pin] = RED_MASKED;

@@ -295,8 +295,6 @@ static bool dma_init(struct device *dev, struct error *err)
 static void dma_reset(struct device *dev, enum reset_kind kind)
 {
     struct i8237 *d = container_of(dev, struct i8237, dev);
-    if (kind == RESET_SOFT)
-        return;
     dma_master_clear(&d->controller[0]);
     dma_master_clear(&d->controller[1]);
     if (kind == RESET_POWER) {

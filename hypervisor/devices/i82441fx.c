@@ -99,9 +99,7 @@ static void row_boundaries(struct i82441fx *p)
 static void pmc_reset(struct device *dev, enum reset_kind kind)
 {
     struct i82441fx *p = pmc_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&p->pci);
+    (void)kind;
     p->pci.config[PCI_COMMAND] = COMMAND_MEMORY | COMMAND_MASTER;
     p->pci.config[SMRAM] = SMRAM_BASE;
     p->pci.writable[SMRAM] = D_OPEN | D_CLS | D_LCK | G_SMRAME;
@@ -109,12 +107,10 @@ static void pmc_reset(struct device *dev, enum reset_kind kind)
     map_update(p);
 }
 
-static bool pmc_restored(struct device *dev, unsigned version, struct error *err)
+static bool pmc_restored(struct device *dev)
 {
     struct i82441fx *p = pmc_of(dev);
-    (void)version, (void)err;
     p->pci.writable[SMRAM] = p->pci.config[SMRAM] & D_LCK ? D_CLS : D_OPEN | D_CLS | D_LCK | G_SMRAME;
-    pci_function_restored(&p->pci);
     map_update(p);
     return true;
 }

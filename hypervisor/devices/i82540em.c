@@ -547,21 +547,11 @@ static bool em_init(struct device *dev, struct error *err)
 static void em_reset(struct device *dev, enum reset_kind kind)
 {
     struct i82540em *p = em_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&p->pci);
+    (void)kind;
     p->gigabit = 0x0300;
     mii_reset(&p->mii);
     chip_reset(p);
     i82540em_update_irq(p);
-}
-
-static bool em_restored(struct device *dev, unsigned version, struct error *err)
-{
-    struct i82540em *p = em_of(dev);
-    (void)version, (void)err;
-    pci_function_restored(&p->pci);
-    return true;
 }
 
 static struct net_port *em_net(struct device *dev) { return &em_of(dev)->port; }
@@ -584,5 +574,5 @@ static const struct pin em_outputs[] = { PCI_INTX(struct i82540em, pci), END };
 const struct device_class i82540em_class = {
     .name = "i82540em", .summary = "Intel 82540EM and 82543GC Gigabit Ethernet", .size = sizeof(struct i82540em),
     .properties = em_properties, .outputs = em_outputs, .state = em_state, .state_version = 1,
-    .init = em_init, .reset = em_reset, .restored = em_restored, .net = em_net,
+    .init = em_init, .reset = em_reset, .net = em_net,
 };

@@ -261,8 +261,6 @@ static bool pic_init(struct device *dev, struct error *err)
 static void pic_reset(struct device *dev, enum reset_kind kind)
 {
     struct i8259 *pic = container_of(dev, struct i8259, dev);
-    if (kind == RESET_SOFT)
-        return;
     pic->elcr = 0;
     if (kind == RESET_POWER) {
         pic_write_icw1(pic, 0);

@@ -580,22 +580,18 @@ static bool lsi_init(struct device *dev, struct error *err)
 static void lsi_reset(struct device *dev, enum reset_kind kind)
 {
     struct lsi53c8xx *l = lsi_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&l->pci);
+    (void)kind;
     soft_reset(l);
     if (l->ram.bytes)
         memset(l->ram.bytes, 0, RAM);
     lsi_update_irq(l);
 }
 
-static bool lsi_restored(struct device *dev, unsigned version, struct error *err)
+static bool lsi_restored(struct device *dev)
 {
     struct lsi53c8xx *l = lsi_of(dev);
-    (void)version, (void)err;
     if (l->wait > LSI_RESELECT)
         l->wait = LSI_STOPPED;
-    pci_function_restored(&l->pci);
     return true;
 }
 

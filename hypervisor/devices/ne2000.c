@@ -46,8 +46,7 @@ static bool ne_init(struct device *dev, struct error *err)
 
 static void ne_reset(struct device *dev, enum reset_kind kind)
 {
-    if (kind != RESET_SOFT)
-        dp8390_reset(&ne_of(dev)->chip, kind == RESET_POWER);
+    dp8390_reset(&ne_of(dev)->chip, kind == RESET_POWER);
 }
 
 static struct net_port *ne_net(struct device *dev) { return &ne_of(dev)->chip.port; }

@@ -438,8 +438,6 @@ static void uart_reset(struct device *dev, enum reset_kind kind)
 {
     struct ns16550a *u = container_of(dev, struct ns16550a, dev);
     struct clock *clock = &dev->machine->clock;
-    if (kind == RESET_SOFT)
-        return;
     timer_stop(clock, &u->send);
     timer_stop(clock, &u->timeout);
     u->ier = u->fcr = u->lcr = u->mcr = u->lsr = u->tsr = 0;
@@ -458,18 +456,17 @@ static void uart_reset(struct device *dev, enum reset_kind kind)
     ns16550a_update_irq(u);
 }
 
-static bool uart_restored(struct device *dev, unsigned version, struct error *err)
+static bool uart_restored(struct device *dev)
 {
     struct ns16550a *u = container_of(dev, struct ns16550a, dev);
-    if (version < 2)                            /* the errors of what is on the line came then */
-        for (u->waiting_errors = (struct fifo){ .limit = LINE_BUFFER }; u->waiting_errors.count < u->waiting.count;)
-            if (!fifo_push(&u->waiting_errors, 0))
-                break;
+    if (!u->waiting_errors.count)               /* an older version did not save them */
+        while (u->waiting_errors.count < u->waiting.count && fifo_push(&u->waiting_errors, 0))
+            ;
     if (u->rx.limit != DEPTH || u->rx_errors.limit != DEPTH || u->tx.limit != DEPTH ||
         u->waiting.limit != LINE_BUFFER || u->rx.count > DEPTH || u->rx_errors.count != u->rx.count ||
         u->tx.count > DEPTH || u->waiting.count > LINE_BUFFER || u->waiting_errors.limit != LINE_BUFFER ||
         u->waiting_errors.count != u->waiting.count)
-        return error_set(err, EINVAL, "'%s': the serial port cannot be in this state", dev->id);
+        return false;
     uart_tell_modem(u);
     uart_tell_settings(u);
     if (u->sending && !timer_running(&u->send)) /* the far end had no room; this one may */

@@ -230,7 +230,7 @@ bool pci_rom_load(struct pci_function *f, const char *path, struct error *err)
     return true;
 }
 
-void pci_function_reset(struct pci_function *f)
+static void function_reset(struct pci_function *f)
 {
     const struct pci_identity *i = &f->identity;
     memset(f->config, 0, sizeof(f->config));
@@ -246,11 +246,6 @@ void pci_function_reset(struct pci_function *f)
     for (unsigned n = 0; n < PCI_BARS; n++)
         if (n != PCI_BAR_ROM && f->bars[n].kind)
             f->config[bar_offset(n)] = f->bars[n].kind == PCI_BAR_IO ? 1 : f->bars[n].kind == PCI_BAR_PREFETCH ? 8 : 0;
-    bars_update(f);
-}
-
-void pci_function_restored(struct pci_function *f)
-{
     bars_update(f);
 }
 
@@ -287,8 +282,21 @@ static bool pci_init(struct device *dev, struct error *err)
 
 static void pci_reset(struct device *dev, enum reset_kind kind)
 {
-    if (kind != RESET_SOFT)
-        pci_of(dev)->address = 0;
+    struct pci *bus = pci_of(dev);
+    (void)kind;
+    bus->address = 0;
+    for (unsigned n = 0; n < FUNCTIONS; n++)
+        if (bus->function[n])
+            function_reset(bus->function[n]);
+}
+
+static bool pci_restored(struct device *dev)
+{
+    struct pci *bus = pci_of(dev);
+    for (unsigned n = 0; n < FUNCTIONS; n++)
+        if (bus->function[n])
+            bars_update(bus->function[n]);
+    return true;
 }
 
 static void pci_free(struct device *dev)
@@ -303,5 +311,5 @@ static const struct state_field pci_state[] = { FIELD(struct pci, address), END 
 
 const struct device_class pci_class = {
     .name = "pci", .summary = "PCI bus 0 and its configuration ports", .size = sizeof(struct pci),
-    .state = pci_state, .state_version = 1, .init = pci_init, .reset = pci_reset, .free = pci_free,
+    .state = pci_state, .state_version = 1, .init = pci_init, .reset = pci_reset, .restored = pci_restored, .free = pci_free,
 };

@@ -1,6 +1,7 @@
 /* The PCI bus, seen from a chip on it: a function is a 256-byte configuration space with a mask of the bits that the guest may
  * write, base address registers that place regions, and one interrupt pin. A chip embeds a struct pci_function, lists its
- * state with PCI_STATE, its interrupt with PCI_INTX, calls pci_function_init from init and pci_function_reset from reset. */
+ * state with PCI_STATE, its interrupt with PCI_INTX, and calls pci_function_init from init. The bus, which is there before its functions, resets them (command,
+ * BARs and interrupt line to 0) before their chips' own reset, and puts their regions where a loaded state has them. */
 #ifndef DEVICES_PCI_H
 #define DEVICES_PCI_H
 #include "core/machine.h"
@@ -46,8 +47,6 @@ bool pci_function_init(struct pci_function *, struct device *, const struct pci_
 void pci_bar_init(struct pci_function *, unsigned bar, enum pci_bar_kind, uint32_t size, struct region *);
 /* An expansion ROM from a file of up to 256 KB; an empty name: none. Without a bus nothing is read. The bus frees it. */
 bool pci_rom_load(struct pci_function *, const char *path, struct error *);
-void pci_function_reset(struct pci_function *);                 /* RST#: command, BARs, interrupt line to 0 */
-void pci_function_restored(struct pci_function *);              /* after a state was loaded: regions follow the BARs */
 void pci_function_hide(struct pci_function *, bool);            /* the whole function (off-board strap, ACPI off) */
 uint64_t pci_bar_base(const struct pci_function *, unsigned bar);       /* as programmed */
 static inline uint16_t pci_command(const struct pci_function *f) { return le16_get(f->config + PCI_COMMAND); }

@@ -220,9 +220,7 @@ static bool ide_init(struct device *dev, struct error *err)
 static void ide_reset(struct device *dev, enum reset_kind kind)
 {
     struct piix3_ide *p = ide_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&p->pci);
+    (void)kind;
     for (unsigned n = 0; n < 2; n++) {
         struct master *b = &p->master[n];
         b->command = b->status = 0;
@@ -232,13 +230,11 @@ static void ide_reset(struct device *dev, enum reset_kind kind)
     decode_update(p);
 }
 
-static bool ide_restored(struct device *dev, unsigned version, struct error *err)
+static bool ide_restored(struct device *dev)
 {
     struct piix3_ide *p = ide_of(dev);
-    (void)version, (void)err;
     for (unsigned n = 0; n < 2; n++)
         p->master[n].left = MIN(p->master[n].left, 0x10000u);
-    pci_function_restored(&p->pci);
     decode_update(p);
     return true;
 }

@@ -174,9 +174,7 @@ static bool piix_init(struct device *dev, struct error *err)
 static void piix_reset(struct device *dev, enum reset_kind kind)
 {
     struct piix3_isa *p = piix_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&p->pci);
+    (void)kind;
     uint8_t *c = p->pci.config;
     c[PCI_COMMAND] = COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER;
     c[PCI_HEADER] = 0x80;
@@ -194,10 +192,9 @@ static void piix_reset(struct device *dev, enum reset_kind kind)
     piix_update_irq(p);
 }
 
-static bool piix_restored(struct device *dev, unsigned version, struct error *err)
+static bool piix_restored(struct device *dev)
 {
     struct piix3_isa *p = piix_of(dev);
-    (void)version, (void)err;
     memset(p->count, 0, sizeof(p->count));
     p->isa = 0;
     for (unsigned pin = 0; pin < INPUTS; pin++) {
@@ -209,7 +206,6 @@ static bool piix_restored(struct device *dev, unsigned version, struct error *er
         else
             p->count[pirq_of(pin)] = (uint8_t)(p->count[pirq_of(pin)] + p->levels[pin]);
     }
-    pci_function_restored(&p->pci);
     return true;
 }
 

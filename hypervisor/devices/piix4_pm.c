@@ -278,9 +278,7 @@ static bool pm_init(struct device *dev, struct error *err)
 static void pm_reset(struct device *dev, enum reset_kind kind)
 {
     struct piix4_pm *p = pm_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&p->pci);
+    (void)kind;
     uint8_t *c = p->pci.config;
     c[PMBA] = c[SMBBA] = 1;
     le32_put(c + DEVACTB, BIT(25));
@@ -296,10 +294,8 @@ static void pm_reset(struct device *dev, enum reset_kind kind)
     pm_update_irq(p);
 }
 
-static bool pm_restored(struct device *dev, unsigned version, struct error *err)
+static bool pm_restored(struct device *dev)
 {
-    (void)version, (void)err;
-    pci_function_restored(&pm_of(dev)->pci);
     map_update(pm_of(dev));
     return true;
 }

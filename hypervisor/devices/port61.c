@@ -91,8 +91,7 @@ static bool port61_init(struct device *dev, struct error *err)
 static void port61_reset(struct device *dev, enum reset_kind kind)
 {
     struct port61 *p = container_of(dev, struct port61, dev);
-    if (kind == RESET_SOFT)
-        return;
+    (void)kind;
     p->control = 0;
     p->iochk = p->serr = false;
     port61_update_irq(p);

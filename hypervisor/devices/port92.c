@@ -52,10 +52,8 @@ static bool port92_init(struct device *dev, struct error *err)
 static void port92_reset(struct device *dev, enum reset_kind kind)
 {
     struct port92 *p = container_of(dev, struct port92, dev);
-    if (kind == RESET_SOFT)
-        p->value &= FAST_A20;                   /* so that the next request is an edge again */
-    else
-        p->value = 0;
+    (void)kind;
+    p->value = 0;
     port92_update_irq(p);
 }
 

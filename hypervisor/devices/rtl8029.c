@@ -67,17 +67,7 @@ static bool rtl_init(struct device *dev, struct error *err)
 static void rtl_reset(struct device *dev, enum reset_kind kind)
 {
     struct rtl8029 *r = rtl_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&r->pci);
     dp8390_reset(&r->chip, kind == RESET_POWER);
-}
-
-static bool rtl_restored(struct device *dev, unsigned version, struct error *err)
-{
-    (void)version, (void)err;
-    pci_function_restored(&rtl_of(dev)->pci);
-    return true;
 }
 
 static struct net_port *rtl_net(struct device *dev) { return &rtl_of(dev)->chip.port; }
@@ -91,5 +81,5 @@ static const struct pin rtl_outputs[] = { PCI_INTX(struct rtl8029, pci), END };
 const struct device_class rtl8029_class = {
     .name = "rtl8029", .summary = "Realtek RTL8029AS Ethernet (NE2000 on PCI)", .size = sizeof(struct rtl8029),
     .properties = rtl_properties, .outputs = rtl_outputs, .state = rtl_state, .state_version = 1,
-    .init = rtl_init, .reset = rtl_reset, .restored = rtl_restored, .net = rtl_net,
+    .init = rtl_init, .reset = rtl_reset, .net = rtl_net,
 };

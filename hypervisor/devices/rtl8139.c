@@ -308,9 +308,7 @@ static bool rtl_init(struct device *dev, struct error *err)
 static void rtl_reset(struct device *dev, enum reset_kind kind)
 {
     struct rtl8139 *r = rtl_of(dev);
-    if (kind == RESET_SOFT)
-        return;
-    pci_function_reset(&r->pci);
+    (void)kind;
     soft_reset(r);
     memset(r->idr, 0, sizeof(r->idr));
     memcpy(r->idr, r->rom + 7, 6);              /* loaded from the EEPROM */
@@ -322,12 +320,10 @@ static void rtl_reset(struct device *dev, enum reset_kind kind)
     rtl8139_update_irq(r);
 }
 
-static bool rtl_restored(struct device *dev, unsigned version, struct error *err)
+static bool rtl_restored(struct device *dev)
 {
     struct rtl8139 *r = rtl_of(dev);
-    (void)version, (void)err;
     r->tx &= 3;
-    pci_function_restored(&r->pci);
     return true;
 }
 

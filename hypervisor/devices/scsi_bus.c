@@ -389,8 +389,7 @@ static bool bus_init(struct device *dev, struct error *err)
 static void bus_reset(struct device *dev, enum reset_kind kind)
 {
     struct scsi_bus *b = bus_of(dev);
-    if (kind == RESET_SOFT)
-        return;
+    (void)kind;
     b->connected = NOBODY;
     b->stage = b->lun = b->message_count = b->answer = b->cdb_count = 0;
     b->attention = b->started = b->identified = false;
@@ -398,10 +397,9 @@ static void bus_reset(struct device *dev, enum reset_kind kind)
     memset(b->cdb, 0, sizeof(b->cdb));
 }
 
-static bool bus_restored(struct device *dev, unsigned version, struct error *err)
+static bool bus_restored(struct device *dev)
 {
     struct scsi_bus *b = bus_of(dev);
-    (void)version, (void)err;
     if (!current(b) || b->stage > STAGE_TARGET || b->message_count >= MESSAGES || b->cdb_count > SCSI_CDB ||
         (b->stage == STAGE_COMMAND && b->cdb_count >= cdb_length(b)))
         bus_reset(dev, RESET_POWER);

@@ -54,14 +54,13 @@ static bool cd_init(struct device *dev, struct error *err)
 
 static void cd_reset(struct device *dev, enum reset_kind kind)
 {
-    if (kind != RESET_SOFT)
-        scsi_target_reset(&cd_dev(dev)->scsi);
+    (void)kind;
+    scsi_target_reset(&cd_dev(dev)->scsi);
 }
 
-static bool cd_restored(struct device *dev, unsigned version, struct error *err)
+static bool cd_restored(struct device *dev)
 {
     struct scsi_cdrom *k = cd_dev(dev);
-    (void)version, (void)err;
     scsi_target_restored(&k->scsi, cdrom_sound(&k->cd));
     return true;
 }

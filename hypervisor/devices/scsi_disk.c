@@ -392,15 +392,14 @@ static bool disk_init(struct device *dev, struct error *err)
 
 static void disk_reset(struct device *dev, enum reset_kind kind)
 {
+    (void)kind;
     default_geometry(disk_dev(dev));
-    if (kind != RESET_SOFT)
-        scsi_target_reset(&disk_dev(dev)->scsi);
+    scsi_target_reset(&disk_dev(dev)->scsi);
 }
 
-static bool disk_restored(struct device *dev, unsigned version, struct error *err)
+static bool disk_restored(struct device *dev)
 {
     struct scsi_disk *k = disk_dev(dev);
-    (void)version, (void)err;
     bool moves = k->work == WORK_READ || k->work == WORK_WRITE;
     bool bad = k->work > WORK_FLUSH || k->chunk > CHUNK || (moves && (k->chunk > k->left || !in_range(k, k->lba, k->left)));
     scsi_target_restored(&k->scsi, !bad);

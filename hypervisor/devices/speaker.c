@@ -107,10 +107,9 @@ static bool speaker_init(struct device *dev, struct error *err)
 }
 
 /* What is half played is the host's, not the guest's: a restored machine starts a new sound. */
-static bool speaker_restored(struct device *dev, unsigned version, struct error *err)
+static bool speaker_restored(struct device *dev)
 {
     struct speaker *s = container_of(dev, struct speaker, dev);
-    (void)version, (void)err;
     timer_stop(&dev->machine->clock, &s->flush);
     s->frames = 0;
     return true;

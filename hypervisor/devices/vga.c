@@ -335,8 +335,6 @@ bool vga_init(struct vga *v, struct device *dev, uint64_t memory, bool vbe, stru
  * [VGA-TRM] */
 void vga_reset(struct vga *v, enum reset_kind kind)
 {
-    if (kind == RESET_SOFT)
-        return;
     v->misc = v->feature = 0;
     v->enable = 1;                              /* port 3C3h of an adapter starts enabled */
     v->sequencer_index = v->crtc_index = v->graphics_index = v->attribute_index = 0;
@@ -449,9 +447,8 @@ static void card_reset(struct device *dev, enum reset_kind kind)
     vga_reset(&container_of(dev, struct vga_card, dev)->vga, kind);
 }
 
-static bool card_restored(struct device *dev, unsigned version, struct error *err)
+static bool card_restored(struct device *dev)
 {
-    (void)version, (void)err;
     vga_restored(&container_of(dev, struct vga_card, dev)->vga);
     return true;
 }
