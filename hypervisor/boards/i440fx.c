@@ -444,7 +444,7 @@ static bool add_card(struct board *b, struct error *err)
     else
         wire_irq(b, "net0", "irq", *property_u8(dev, "irq") % 16);
     if (b->net)
-        net_plug(b->net, found->net(dev));
+        net_plug(b->net, net_port_of(dev));
     return true;
 }
 

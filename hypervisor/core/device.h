@@ -14,19 +14,18 @@
 enum reset_kind { RESET_POWER, RESET_HARD, RESET_SOFT };
 struct machine;
 struct block;
-struct net_port;
 struct device { const struct device_class *class; struct machine *machine; const char *id; struct device *next; };
 struct device_class {
     const char *name, *summary; size_t size;
     const struct property *properties; const struct pin *outputs;
     const struct state_field *state; unsigned state_version;
-    bool (*init)(struct device *, struct error *);      /* map, register, allocate; sets no guest-visible value */
+    bool (*init)(struct device *, struct error *);      /* optional: map, register, allocate; sets no guest-visible value */
     void (*reset)(struct device *, enum reset_kind);    /* what the datasheet says reset sets, and no other */
     bool (*restored)(struct device *);                  /* optional: all state was loaded; rebuild what is derived. false: it cannot be so */
     void (*input)(struct device *, unsigned pin, bool level);             /* optional: a wire into this chip moved */
     void (*free)(struct device *);                                        /* optional */
     bool (*media)(struct device *, unsigned drive, struct block *, struct error *);  /* optional: a medium (NULL: none) was put in */
-    struct net_port *(*net)(struct device *);                             /* optional: a network card's socket (net/net.h) */
+    size_t net;                                 /* of a network card: where its struct net_port is (net/net.h) */
 };
 
 /* All classes, from devices.def; closed by NULL. */

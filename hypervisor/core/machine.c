@@ -144,7 +144,7 @@ struct device *machine_add(struct machine *m, const char *name, const char *id, 
     d->machine = m;
     d->id = strdup(id);
     if (property_defaults(class->properties, d, err) && property_parse(class->properties, d, id, options, err) &&
-        class->init(d, err)) {
+        (!class->init || class->init(d, err))) {
         *m->devices_tail = d;
         m->devices_tail = &d->next;
         return d;

@@ -455,21 +455,13 @@ static const struct io_ops port_ops = { port_read, port_write, IO_8 | IO_16 | IO
 
 /* --- class ---------------------------------------------------------------------------------------------------- */
 
-static void esp_written(struct device *dev, unsigned offset, unsigned size)
-{
-    (void)offset, (void)size;
-    esp_run(esp_of(dev));
-}
-
 static bool esp_init(struct device *dev, struct error *err)
 {
     static const struct pci_identity identity = { 0x1022, 0x2020, 0x010000, 0x10, 0, 0, 1, 0x0200 };
     struct am53c974 *p = esp_of(dev);
-    err->code = 0;
-    p->scsi = scsi_attach(dev, p->bus, esp_run, p, err);
-    if ((!p->scsi && err->code) || !pci_function_init(&p->pci, dev, &identity, p->slot, 0, err))
+    if (!scsi_attach(&p->scsi, dev, p->bus, esp_run, err) || !pci_function_init(&p->pci, dev, &identity, p->slot, 0, err))
         return false;
-    p->pci.written = esp_written;
+    p->pci.written = esp_run;
     p->pci.writable[PCI_COMMAND] = COMMAND_IO | COMMAND_MASTER;
     pci_bar_init(&p->pci, 0, PCI_BAR_IO, PORTS, space_map_io(dev->machine->ports, 0, PORTS, &port_ops, p, 1));
     return true;

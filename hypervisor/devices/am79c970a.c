@@ -489,9 +489,7 @@ static bool pcnet_init(struct device *dev, struct error *err)
     if (!net_mac_parse(p->mac, p->aprom, dev->id, err) || !pci_function_init(&p->pci, dev, &identity, p->slot, 0, err))
         return false;
     aprom_fill(p);
-    p->port.chip = p;
-    p->port.ready = pcnet_ready;
-    p->port.receive = pcnet_receive;
+    p->port = (struct net_port){ .chip = p, .ready = pcnet_ready, .receive = pcnet_receive };
     timer_init(&p->poll, pcnet_poll, p);
     pci_bar_init(&p->pci, 0, PCI_BAR_IO, PORTS, space_map_io(dev->machine->ports, 0xc100, PORTS, &pcnet_io, p, 0));
     pci_bar_init(&p->pci, 1, PCI_BAR_MEMORY, PORTS, space_map_io(dev->machine->memory, 0xf2000000, PORTS, &pcnet_io, p, 1));
@@ -526,8 +524,6 @@ static bool pcnet_restored(struct device *dev)
     return true;
 }
 
-static struct net_port *pcnet_net(struct device *dev) { return &pcnet_of(dev)->port; }
-
 static const struct state_field pcnet_state[] = {
     PCI_STATE(struct am79c970a, pci), FIELD(struct am79c970a, rap), FIELD_ARRAY(struct am79c970a, csr), FIELD_ARRAY(struct am79c970a, bcr),
     FIELD(struct am79c970a, rx), FIELD(struct am79c970a, tx), FIELD_ARRAY(struct am79c970a, frame), FIELD(struct am79c970a, length),
@@ -544,5 +540,5 @@ static const struct pin pcnet_outputs[] = { PCI_INTX(struct am79c970a, pci), END
 const struct device_class am79c970a_class = {
     .name = "am79c970a", .summary = "AMD PCnet-PCI II and PCnet-FAST III Ethernet", .size = sizeof(struct am79c970a),
     .properties = pcnet_properties, .outputs = pcnet_outputs, .state = pcnet_state, .state_version = 1,
-    .init = pcnet_init, .reset = pcnet_reset, .restored = pcnet_restored, .net = pcnet_net,
+    .init = pcnet_init, .reset = pcnet_reset, .restored = pcnet_restored, .net = offsetof(struct am79c970a, port),
 };

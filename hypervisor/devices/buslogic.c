@@ -43,7 +43,7 @@ struct buslogic {
     uint32_t sense, address, left, list, list_left, segments, residual;    /* the data: this segment, and the list behind it */
     struct timer diag;                          /* the self-test after a reset */
     uint8_t *rom;
-    bool running;                               /* host side: guards against the bus calling while it is called */
+    bool running; unsigned taken;               /* host side: guards against the bus calling while it is called; CCBs since it was */
 };
 
 static struct buslogic *bl_of(struct device *dev) { return container_of(dev, struct buslogic, dev); }
@@ -143,8 +143,9 @@ static bool outbox_take(struct buslogic *h)
 {
     uint8_t box[8];
     const uint8_t none[1] = { 0 };
-    for (unsigned n = 0; n < h->box_count; n++, h->next_out = (uint8_t)((h->next_out + 1) % h->box_count)) {
+    for (unsigned n = 0; n < h->box_count; n++) {
         uint32_t at = h->boxes + h->next_out * box_size(h);
+        h->next_out = (uint8_t)((h->next_out + 1) % h->box_count);
         memset(box, 0, sizeof(box));
         pci_dma_in(&h->pci, box, at, box_size(h));
         uint8_t action = box[h->wide ? 7 : 0];
@@ -152,15 +153,14 @@ static bool outbox_take(struct buslogic *h)
             continue;
         h->ccb = h->wide ? le32_get(box) : be24_get(box + 1);
         pci_dma_out(&h->pci, at + (h->wide ? 7 : 0), none, 1);
-        h->next_out = (uint8_t)((h->next_out + 1) % h->box_count);
         h->ha_status = h->target_status = 0;
         if (h->outbox_interrupts)
             interrupt(h, INT_OUTBOX);
-        if (action == BOX_ABORT) {
-            inbox_put(h, IN_NOT_FOUND);
-            return h->job == JOB_NONE && outbox_take(h);
-        }
-        return true;
+        if (action == BOX_START)
+            return true;
+        inbox_put(h, IN_NOT_FOUND);
+        if (h->job != JOB_NONE)
+            return false;
     }
     return false;
 }
@@ -285,7 +285,7 @@ static bool step(struct buslogic *h)
 {
     switch (h->job) {
     case JOB_NONE:
-        if (!h->scan || !h->box_count)
+        if (!h->scan || h->taken++ >= h->box_count)     /* more than there are mailboxes: they lie where nothing can be written */
             return false;
         if (!outbox_take(h)) {
             h->scan = h->job != JOB_NONE;
@@ -307,6 +307,7 @@ static void bl_run(void *chip)
     if (h->running || (h->job != JOB_BIOS && !(pci_command(&h->pci) & COMMAND_MASTER)))
         return;
     h->running = true;
+    h->taken = 0;
     if (h->job == JOB_INBOX)
         inbox_put(h, (uint8_t)h->residual);
     while (step(h))
@@ -610,22 +611,14 @@ static void local_ram_fill(struct buslogic *h)
     le16_put(h->ram + AUTO_SCSI + 62, sum);
 }
 
-static void bl_written(struct device *dev, unsigned offset, unsigned size)
-{
-    (void)offset, (void)size;
-    bl_run(bl_of(dev));
-}
-
 static bool bl_init(struct device *dev, struct error *err)
 {
     static const struct pci_identity identity = { 0x104b, 0x1040, 0x010000, 0x08, 0x104b, 0x1040, 1, 0x0200 };
     struct buslogic *h = bl_of(dev);
     timer_init(&h->diag, diag_end, h);
-    err->code = 0;
-    h->scsi = scsi_attach(dev, h->bus, bl_run, h, err);
-    if ((!h->scsi && err->code) || !pci_function_init(&h->pci, dev, &identity, h->slot, 0, err))
+    if (!scsi_attach(&h->scsi, dev, h->bus, bl_run, err) || !pci_function_init(&h->pci, dev, &identity, h->slot, 0, err))
         return false;
-    h->pci.written = bl_written;
+    h->pci.written = bl_run;
     h->pci.writable[PCI_COMMAND] = COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER;
     pci_bar_init(&h->pci, 0, PCI_BAR_IO, PORTS, space_map_io(dev->machine->ports, 0, PORTS, &port_ops, h, 1));
     pci_bar_init(&h->pci, 1, PCI_BAR_MEMORY, MEMORY, space_map_io(dev->machine->memory, 0, MEMORY, &port_ops, h, 1));

@@ -392,9 +392,7 @@ static bool dec_init(struct device *dev, struct error *err)
         return false;
     rom_fill(d, mac);
     d->mii.id = 0x20005c00;                     /* a DP83840 */
-    d->port.chip = d;
-    d->port.ready = dec_ready;
-    d->port.receive = dec_receive;
+    d->port = (struct net_port){ .chip = d, .ready = dec_ready, .receive = dec_receive };
     timer_init(&d->more, transmit_more, d);
     timer_init(&d->gp_timer, gp_expired, d);
     memset(d->pci.writable + 0x40, 0xff, 2);    /* CFDD: the driver's own byte; sleep bits are kept without effect */
@@ -419,8 +417,6 @@ static bool dec_restored(struct device *dev)
     return true;
 }
 
-static struct net_port *dec_net(struct device *dev) { return &dec_of(dev)->port; }
-
 static const struct state_field dec_state[] = {
     PCI_STATE(struct dec21140, pci), FIELD_ARRAY(struct dec21140, csr), FIELD(struct dec21140, rx), FIELD(struct dec21140, tx),
     FIELD(struct dec21140, gp_direction), FIELD(struct dec21140, filter), FIELD_ARRAY(struct dec21140, setup),
@@ -436,5 +432,5 @@ static const struct pin dec_outputs[] = { PCI_INTX(struct dec21140, pci), END };
 const struct device_class dec21140_class = {
     .name = "dec21140", .summary = "Digital 21140A Fast Ethernet with serial ROM and MII", .size = sizeof(struct dec21140),
     .properties = dec_properties, .outputs = dec_outputs, .state = dec_state, .state_version = 1,
-    .init = dec_init, .reset = dec_reset, .restored = dec_restored, .net = dec_net,
+    .init = dec_init, .reset = dec_reset, .restored = dec_restored, .net = offsetof(struct dec21140, port),
 };

@@ -293,9 +293,7 @@ bool dp8390_init(struct dp8390 *d, const struct clock *clock, const char *mac, c
     memset(d->prom, 0x57, sizeof(d->prom));     /* bytes 14 and 15: a 16-bit card [NE2000] */
     for (unsigned i = 0; i < 6; i++)
         d->prom[2 * i] = d->prom[2 * i + 1] = address[i];
-    d->port.chip = d;
-    d->port.ready = dp8390_ready;
-    d->port.receive = dp8390_receive;
+    d->port = (struct net_port){ .chip = d, .ready = dp8390_ready, .receive = dp8390_receive };
     return true;
 }
 

@@ -44,10 +44,10 @@ static void map_update(struct i82441fx *p)
     region_enable(p->smram, smram & G_SMRAME && smram & D_OPEN && !(smram & D_CLS));
 }
 
-static void pmc_written(struct device *dev, unsigned offset, unsigned size)
+static void pmc_written(void *chip)
 {
-    struct i82441fx *p = pmc_of(dev);
-    if (offset <= SMRAM && offset + size > SMRAM && p->pci.config[SMRAM] & D_LCK) {
+    struct i82441fx *p = chip;
+    if (p->pci.config[SMRAM] & D_LCK) {
         /* once locked, D_OPEN is clear and only D_CLS can still change [82441FX, 3.2.21] */
         p->pci.config[SMRAM] &= (uint8_t)~D_OPEN;
         p->pci.writable[SMRAM] = D_CLS;

@@ -535,9 +535,7 @@ static bool em_init(struct device *dev, struct error *err)
     if (!net_mac_parse(p->mac, (uint8_t *)p->rom, dev->id, err) || !pci_function_init(&p->pci, dev, &identity, p->slot, 0, err))
         return false;
     rom_fill(p, identity.device);
-    p->port.chip = p;
-    p->port.ready = em_ready;
-    p->port.receive = em_receive;
+    p->port = (struct net_port){ .chip = p, .ready = em_ready, .receive = em_receive };
     timer_init(&p->pause, pause_over, p);
     timer_init(&p->more, transmit_more, p);
     pci_bar_init(&p->pci, 0, PCI_BAR_MEMORY, REGISTERS, space_map_io(dev->machine->memory, 0xf2000000, REGISTERS, &em_io, p, 1));
@@ -553,8 +551,6 @@ static void em_reset(struct device *dev, enum reset_kind kind)
     chip_reset(p);
     i82540em_update_irq(p);
 }
-
-static struct net_port *em_net(struct device *dev) { return &em_of(dev)->port; }
 
 static const struct state_field em_state[] = {
     PCI_STATE(struct i82540em, pci), FIELD_ARRAY(struct i82540em, reg), FIELD(struct i82540em, icr), FIELD(struct i82540em, ims),
@@ -574,5 +570,5 @@ static const struct pin em_outputs[] = { PCI_INTX(struct i82540em, pci), END };
 const struct device_class i82540em_class = {
     .name = "i82540em", .summary = "Intel 82540EM and 82543GC Gigabit Ethernet", .size = sizeof(struct i82540em),
     .properties = em_properties, .outputs = em_outputs, .state = em_state, .state_version = 1,
-    .init = em_init, .reset = em_reset, .net = em_net,
+    .init = em_init, .reset = em_reset, .net = offsetof(struct i82540em, port),
 };

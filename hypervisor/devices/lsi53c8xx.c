@@ -543,12 +543,6 @@ static const struct io_ops register_ops = { register_read, register_write, IO_8 
 
 /* --- class ---------------------------------------------------------------------------------------------------- */
 
-static void lsi_written(struct device *dev, unsigned offset, unsigned size)
-{
-    (void)offset, (void)size;
-    lsi_run(lsi_of(dev));
-}
-
 static bool lsi_init(struct device *dev, struct error *err)
 {
     struct lsi53c8xx *l = lsi_of(dev);
@@ -559,11 +553,9 @@ static bool lsi_init(struct device *dev, struct error *err)
     else if (strcmp(l->chip, "53c895a"))
         return error_set(err, EINVAL, "%s: there is no chip '%s'; it is 53c895a or 53c810", dev->id, l->chip);
     timer_init(&l->rest, lsi_run, l);
-    err->code = 0;
-    l->scsi = scsi_attach(dev, l->bus, lsi_run, l, err);
-    if ((!l->scsi && err->code) || !pci_function_init(&l->pci, dev, &identity, l->slot, 0, err))
+    if (!scsi_attach(&l->scsi, dev, l->bus, lsi_run, err) || !pci_function_init(&l->pci, dev, &identity, l->slot, 0, err))
         return false;
-    l->pci.written = lsi_written;
+    l->pci.written = lsi_run;
     l->pci.writable[PCI_COMMAND] = COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER;
     uint32_t size = small ? PORTS : REST_OF_BAR;
     pci_bar_init(&l->pci, 0, PCI_BAR_IO, PORTS, space_map_io(dev->machine->ports, 0, PORTS, &register_ops, l, 1));

@@ -49,8 +49,6 @@ static void ne_reset(struct device *dev, enum reset_kind kind)
     dp8390_reset(&ne_of(dev)->chip, kind == RESET_POWER);
 }
 
-static struct net_port *ne_net(struct device *dev) { return &ne_of(dev)->chip.port; }
-
 static const struct state_field ne_state[] = { DP8390_STATE(struct ne2000, chip), END };
 static const struct property ne_properties[] = {
     PROPERTY(struct ne2000, iobase, "0x300", "first of the 32 ports"),
@@ -61,5 +59,5 @@ static const struct pin ne_outputs[] = { PIN(struct ne2000, irq), END };
 const struct device_class ne2000_class = {
     .name = "ne2000", .summary = "Novell NE2000 Ethernet (ISA)", .size = sizeof(struct ne2000),
     .properties = ne_properties, .outputs = ne_outputs, .state = ne_state, .state_version = 1,
-    .init = ne_init, .reset = ne_reset, .net = ne_net,
+    .init = ne_init, .reset = ne_reset, .net = offsetof(struct ne2000, chip.port),
 };

@@ -92,7 +92,7 @@ static void function_write(struct pci_function *f, unsigned offset, unsigned siz
     if (offset < PCI_ROM + 4)
         bars_update(f);
     if (f->written)
-        f->written(f->dev, offset, size);
+        f->written(f->dev);
 }
 
 uint32_t pci_config_read(struct machine *m, unsigned devfn, unsigned offset, unsigned size)

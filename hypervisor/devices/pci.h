@@ -30,7 +30,7 @@ struct pci_function {
     uint8_t config[256];                        /* saved */
     uint8_t writable[256], clears[256];         /* bits that a write changes, and those that writing 1 clears */
     struct pci_bar bars[PCI_BARS];
-    void (*written)(struct device *, unsigned offset, unsigned size);   /* may be NULL: called after a write took effect */
+    void (*written)(void *chip);                /* may be NULL: a write to the configuration took effect; chip: dev */
     struct wire intx;                           /* output pin: to the bridge's input slot * 4 + pin - 1 */
 };
 

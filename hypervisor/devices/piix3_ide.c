@@ -168,10 +168,9 @@ static void decode_update(struct piix3_ide *p)
                                p->pci.config[IDETIM + 2 * n + 1] & IDETIM_IDE);
 }
 
-static void ide_written(struct device *dev, unsigned offset, unsigned size)
+static void ide_written(void *chip)
 {
-    struct piix3_ide *p = ide_of(dev);
-    (void)offset, (void)size;
+    struct piix3_ide *p = chip;
     decode_update(p);
     for (unsigned n = 0; n < 2; n++)
         if (p->master[n].channel)

@@ -96,12 +96,7 @@ static void piix_input(struct device *dev, unsigned pin, bool level)
     piix_update_irq(p);
 }
 
-static void piix_written(struct device *dev, unsigned offset, unsigned size)
-{
-    (void)size;
-    if (offset < PIRQRC + 4 && offset + size > PIRQRC)
-        piix_update_irq(piix_of(dev));
-}
+static void piix_written(void *chip) { piix_update_irq(chip); }
 
 static uint64_t rc_read(void *chip, uint64_t offset, unsigned size)
 {

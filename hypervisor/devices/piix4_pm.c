@@ -227,12 +227,7 @@ static void map_update(struct piix4_pm *p)
     place(p->smb, le16_get(c + SMBBA) & 0xfff0, p->acpi && c[SMBHSTCFG] & 1);
 }
 
-static void pm_written(struct device *dev, unsigned offset, unsigned size)
-{
-    (void)size;
-    if (offset >= PMBA)
-        map_update(pm_of(dev));
-}
+static void pm_written(void *chip) { map_update(chip); }
 
 static void pm_input(struct device *dev, unsigned pin, bool level)
 {

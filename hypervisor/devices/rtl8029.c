@@ -70,8 +70,6 @@ static void rtl_reset(struct device *dev, enum reset_kind kind)
     dp8390_reset(&r->chip, kind == RESET_POWER);
 }
 
-static struct net_port *rtl_net(struct device *dev) { return &rtl_of(dev)->chip.port; }
-
 static const struct state_field rtl_state[] = { PCI_STATE(struct rtl8029, pci), DP8390_STATE(struct rtl8029, chip), END };
 static const struct property rtl_properties[] = {
     PROPERTY(struct rtl8029, slot, "3", "PCI slot"), PROPERTY(struct rtl8029, mac, "02:48:4f:00:00:03", "hardware address"),
@@ -81,5 +79,5 @@ static const struct pin rtl_outputs[] = { PCI_INTX(struct rtl8029, pci), END };
 const struct device_class rtl8029_class = {
     .name = "rtl8029", .summary = "Realtek RTL8029AS Ethernet (NE2000 on PCI)", .size = sizeof(struct rtl8029),
     .properties = rtl_properties, .outputs = rtl_outputs, .state = rtl_state, .state_version = 1,
-    .init = rtl_init, .reset = rtl_reset, .net = rtl_net,
+    .init = rtl_init, .reset = rtl_reset, .net = offsetof(struct rtl8029, chip.port),
 };

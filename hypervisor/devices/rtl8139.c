@@ -297,9 +297,7 @@ static bool rtl_init(struct device *dev, struct error *err)
     memcpy(r->rom, head, sizeof(head));
     memcpy(r->rom + 7, mac, 6);
     r->eeprom.words = r->rom;
-    r->port.chip = r;
-    r->port.ready = rtl_ready;
-    r->port.receive = rtl_receive;
+    r->port = (struct net_port){ .chip = r, .ready = rtl_ready, .receive = rtl_receive };
     pci_bar_init(&r->pci, 0, PCI_BAR_IO, REGISTERS, space_map_io(dev->machine->ports, 0xc100, REGISTERS, &rtl_io, r, 0));
     pci_bar_init(&r->pci, 1, PCI_BAR_MEMORY, REGISTERS, space_map_io(dev->machine->memory, 0xf2000000, REGISTERS, &rtl_io, r, 1));
     return pci_rom_load(&r->pci, r->romfile, err);
@@ -327,8 +325,6 @@ static bool rtl_restored(struct device *dev)
     return true;
 }
 
-static struct net_port *rtl_net(struct device *dev) { return &rtl_of(dev)->port; }
-
 static const struct state_field rtl_state[] = {
     PCI_STATE(struct rtl8139, pci), FIELD_ARRAY(struct rtl8139, idr), FIELD_ARRAY(struct rtl8139, mar), FIELD_ARRAY(struct rtl8139, tsd),
     FIELD_ARRAY(struct rtl8139, tsad), FIELD(struct rtl8139, rbstart), FIELD(struct rtl8139, tcr), FIELD(struct rtl8139, rcr),
@@ -344,5 +340,5 @@ static const struct pin rtl_outputs[] = { PCI_INTX(struct rtl8139, pci), END };
 const struct device_class rtl8139_class = {
     .name = "rtl8139", .summary = "Realtek RTL8139C Fast Ethernet", .size = sizeof(struct rtl8139),
     .properties = rtl_properties, .outputs = rtl_outputs, .state = rtl_state, .state_version = 1,
-    .init = rtl_init, .reset = rtl_reset, .restored = rtl_restored, .net = rtl_net,
+    .init = rtl_init, .reset = rtl_reset, .restored = rtl_restored, .net = offsetof(struct rtl8139, port),
 };

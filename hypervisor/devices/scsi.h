@@ -55,8 +55,8 @@ uint32_t scsi_inquiry_put(uint8_t *at, unsigned type, bool removable, const char
 
 /* --- for adapters --------------------------------------------------------------------------------------------- */
 extern const struct device_class scsi_bus_class;
-/* Takes the bus of that id; changed: the phase has. NULL without an error: the machine has no such bus. */
-struct scsi_bus *scsi_attach(struct device *, const char *bus, void (*changed)(void *chip), void *chip, struct error *);
+/* Takes the bus of that id, NULL where the machine has none; changed: the phase has (chip: the device). */
+bool scsi_attach(struct scsi_bus **, struct device *, const char *bus, void (*changed)(void *chip), struct error *);
 /* All of these take a NULL bus: nothing is on it. */
 bool scsi_select(struct scsi_bus *, unsigned id, bool attention);       /* false: nobody answers */
 enum scsi_phase scsi_phase(const struct scsi_bus *);

@@ -364,24 +364,16 @@ void scsi_reset(struct scsi_bus *b)
 
 /* --- class ---------------------------------------------------------------------------------------------------- */
 
-struct scsi_bus *scsi_attach(struct device *dev, const char *bus, void (*changed)(void *chip), void *chip, struct error *err)
+bool scsi_attach(struct scsi_bus **out, struct device *dev, const char *bus, void (*changed)(void *chip), struct error *err)
 {
     struct device *cable = machine_find(dev->machine, bus);
-    if (!cable)
-        return NULL;
-    struct scsi_bus *b = cable->class == &scsi_bus_class ? bus_of(cable) : NULL;
-    if (!b || b->changed) {
-        error_set(err, EINVAL, "%s: %s is not a SCSI bus without an adapter", dev->id, bus);
-        return NULL;
+    struct scsi_bus *b = *out = cable && cable->class == &scsi_bus_class ? bus_of(cable) : NULL;
+    if (cable && (!b || b->changed))
+        return error_set(err, EINVAL, "%s: %s is not a SCSI bus without an adapter", dev->id, bus);
+    if (b) {
+        b->changed = changed;
+        b->chip = dev;
     }
-    b->changed = changed;
-    b->chip = chip;
-    return b;
-}
-
-static bool bus_init(struct device *dev, struct error *err)
-{
-    (void)dev, (void)err;
     return true;
 }
 
@@ -418,5 +410,5 @@ static const struct state_field bus_state[] = {
 
 const struct device_class scsi_bus_class = {
     .name = "scsi_bus", .summary = "SCSI bus", .size = sizeof(struct scsi_bus), .state = bus_state, .state_version = 1,
-    .init = bus_init, .reset = bus_reset, .restored = bus_restored,
+    .reset = bus_reset, .restored = bus_restored,
 };

@@ -18,6 +18,7 @@ struct net_port {
     bool (*ready)(void *chip);
     void (*receive)(void *chip, const uint8_t *frame, size_t length);       /* NET_FRAME_MIN to NET_FRAME_TAGGED bytes */
 };
+static inline struct net_port *net_port_of(struct device *card) { return (void *)((char *)card + card->class->net); }
 static inline bool net_link(const struct net_port *p) { return p->net != NULL; }
 void net_send(struct net_port *, const uint8_t *frame, size_t length);      /* what is too short or too long is dropped */
 void net_poll(struct net_port *);               /* the card may have room again: call it at the end of register accesses */

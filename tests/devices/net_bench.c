@@ -28,7 +28,7 @@ struct net_bench *net_bench_new(const char *class, const char *options)
     t->ram = bench_ram(t->b, 0, 1 << 20);
     bench_add(t->b, "pci", "pci0", NULL);
     t->dev = bench_add(t->b, class, "card", options);
-    t->port = t->dev->class->net(t->dev);
+    t->port = net_port_of(t->dev);
     t->net = (struct net){ .machine = t->b->m, .backend = &far_end, .state = t, .queue = calloc(NET_QUEUE, sizeof(struct net_frame)) };
     timer_init(&t->net.retry, again, &t->net);
     net_plug(&t->net, t->port);

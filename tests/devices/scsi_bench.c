@@ -38,8 +38,8 @@ struct bench *scsi_bench(const char *card, struct block **disk)
 struct scsi_bus *scsi_initiator(struct bench *b)
 {
     struct error err = { 0 };
-    struct scsi_bus *bus = scsi_attach(machine_find(b->m, "scsi0"), "scsi0", NULL, NULL, &err);
-    cr_assert_not_null(bus);
+    struct scsi_bus *bus;
+    cr_assert(scsi_attach(&bus, machine_find(b->m, "scsi0"), "scsi0", NULL, &err) && bus);
     return bus;
 }
 

@@ -175,6 +175,23 @@ Test(buslogic, full_mailboxes)
 }
 
 /* What the ROM does: command 03h, data through the window. */
+/* Mailboxes that stay full and never fill: what is in them is done again and again, but not without end. */
+Test(buslogic, mailboxes_in_a_rom, .timeout = 20)
+{
+    static uint8_t rom[4096];
+    for (uint8_t action = 1; action <= 2; action++) {
+        struct bench *b = scsi_bench("buslogic", &disk);
+        le32_put(rom, CCB);
+        rom[7] = action;
+        space_map_ram(b->m->memory, 0x200000, sizeof(rom), rom, 0, 0);
+        COMMAND(b, 0x81, NULL, 0, 1, 0, 0, 0x20, 0);
+        b->ram[CCB + 16] = 5;                   /* nobody */
+        bench_out8(b, COMMAND, 2);
+        cr_assert_eq(bench_in8(b, INTERRUPT), 0x81);
+        end(b);
+    }
+}
+
 Test(buslogic, commands_of_the_rom)
 {
     struct bench *b = start(true);

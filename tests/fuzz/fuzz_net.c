@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     n.machine = m;
     timer_init(&n.retry, retry, &n);
-    net_plug(&n, dev->class->net(dev));
+    net_plug(&n, net_port_of(dev));
     machine_reset(m, RESET_POWER);
     bool pci = pci_config_read(m, 3 << 3, PCI_VENDOR, 2) != 0xffff;
     if (pci)
