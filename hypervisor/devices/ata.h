@@ -63,6 +63,12 @@ void ata_dma(struct ata_drive *, bool in, uint32_t position, uint32_t end);
 /* Reads or writes io_length bytes at io_offset from buffer + io_start, or flushes; BSY meanwhile, then ops->io_end. */
 void ata_io_start(struct ata_drive *, enum ata_io, uint64_t offset, uint32_t start, uint32_t length);
 void ata_activity(struct ata_drive *, bool busy);
+/* IDENTIFY data, 512 bytes: the words of a table, the names, the DMA modes (0-2 as bits) that are possible and the one that is set. */
+struct ata_word { uint8_t word; uint16_t value; };
+struct ata_identity { const char *serial, *firmware, *model; uint8_t mwdma, udma; };
+void ata_identity_put(uint8_t *data, const struct ata_word *, size_t words, const struct ata_identity *);
+/* SET FEATURES 03h with this count. false: no such mode. */
+bool ata_mode_set(uint8_t mode, uint8_t *mwdma, uint8_t *udma);
 
 /* --- for a bus master ------------------------------------------------------------------------------------------ */
 struct ata_master {

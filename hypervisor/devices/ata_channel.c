@@ -128,6 +128,41 @@ void ata_io_start(struct ata_drive *d, enum ata_io io, uint64_t offset, uint32_t
     io_submit(d);
 }
 
+/* --- identity and modes ---------------------------------------------------------------------------------------- */
+
+/* Strings stand in words with their first character in the high byte, padded with blanks [ATA-6, 3.2.9]. */
+static void string_put(uint8_t *at, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+    for (size_t n = 0; n < size; n++)
+        at[n ^ 1] = (uint8_t)(n < length ? text[n] : ' ');
+}
+
+void ata_identity_put(uint8_t *data, const struct ata_word *w, size_t words, const struct ata_identity *i)
+{
+    memset(data, 0, 512);
+    for (; words; words--, w++)
+        le16_put(data + 2 * w->word, w->value);
+    string_put(data + 20, 20, i->serial);
+    string_put(data + 46, 8, i->firmware);
+    string_put(data + 54, 40, i->model);
+    le16_put(data + 2 * 63, (uint16_t)(7 | i->mwdma << 8));
+    le16_put(data + 2 * 88, (uint16_t)(7 | i->udma << 8));
+}
+
+bool ata_mode_set(uint8_t mode, uint8_t *mwdma, uint8_t *udma)
+{
+    enum { PIO, PIO_FLOW, MWDMA = 4, UDMA = 8 };
+    unsigned kind = mode >> 3, number = mode & 7;
+    if (kind == PIO || kind == PIO_FLOW)
+        return number <= (kind == PIO ? 1 : 4);
+    if (number > 2 || (kind != MWDMA && kind != UDMA))
+        return false;
+    *mwdma = kind == MWDMA ? (uint8_t)BIT(number) : 0;
+    *udma = kind == UDMA ? (uint8_t)BIT(number) : 0;
+    return true;
+}
+
 /* --- data phases ---------------------------------------------------------------------------------------------- */
 
 void ata_done(struct ata_drive *d, uint8_t error)

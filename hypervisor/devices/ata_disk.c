@@ -15,7 +15,6 @@
 
 enum { SECTOR = 512, CHUNK = ATA_BUFFER / SECTOR, MULTIPLE_MAX = 16 };
 enum { POWER_ACTIVE = 0xff, POWER_IDLE = 0x80, POWER_STANDBY = 0x00, POWER_SLEEP = 0x01 };
-enum { MODE_PIO_FLOW = 1, MODE_MWDMA = 4, MODE_UDMA = 8 };      /* high five bits of SET FEATURES 03h's count */
 enum { WORK_NONE, WORK_READ, WORK_WRITE, WORK_VERIFY, WORK_FLUSH, WORK_IDENTIFY };
 #define LBA28_MAX 0x0fffffffull
 
@@ -225,66 +224,33 @@ static void transfer(struct ata_disk *k, unsigned flags)
 
 /* --- identity ------------------------------------------------------------------------------------------------- */
 
-/* Strings stand in words with their first character in the high byte, padded with blanks [ATA-6, 3.2.9]. */
-static void put_string(uint8_t *at, size_t size, const char *text)
-{
-    size_t length = strlen(text);
-    for (size_t n = 0; n < size; n++)
-        at[n ^ 1] = (uint8_t)(n < length ? text[n] : ' ');
-}
-
 static void put_word(uint8_t *at, unsigned word, unsigned value) { le16_put(at + 2 * word, (uint16_t)value); }
-
-static void identify_features(const struct ata_disk *k, uint8_t *w)
-{
-    put_word(w, 80, 0x7e);                      /* ATA-1 to ATA-6 */
-    put_word(w, 82, 0x4068);                    /* NOP, look-ahead, write cache, power management */
-    put_word(w, 83, 0x7400);                    /* flush, flush ext, 48-bit */
-    put_word(w, 84, 0x4000);
-    put_word(w, 85, 0x4008u | (k->write_cache ? 0x20u : 0) | (k->look_ahead ? 0x40u : 0));
-    put_word(w, 86, 0x3400);
-    put_word(w, 87, 0x4000);
-    put_word(w, 88, 0x07 | (unsigned)k->udma << 8);
-    put_word(w, 93, k->unit ? 0x4b00 : 0x400b); /* reset result of a 40-wire cable */
-    le64_put(w + 200, disk_sectors(k));
-}
 
 static void identify(struct ata_disk *k)
 {
+    static const struct ata_word words[] = {
+        { 0, 0x0040 }, { 5, SECTOR }, { 20, 3 }, { 21, 512 }, { 22, 4 },    /* a fixed ATA drive */
+        { 47, 0x8000 | MULTIPLE_MAX }, { 48, 1 },       /* double word accesses to the data port work */
+        { 49, 0x0f00 }, { 50, 0x4000 }, { 51, 0x0200 }, { 52, 0x0200 }, { 53, 7 },      /* LBA, DMA, IORDY */
+        { 64, 3 }, { 65, 120 }, { 66, 120 }, { 67, 120 }, { 68, 120 },  /* ns a cycle: PIO 4, multiword DMA 2 */
+        { 80, 0x7e },                           /* ATA-1 to ATA-6 */
+        { 82, 0x4068 }, { 83, 0x7400 }, { 84, 0x4000 }, { 86, 0x3400 }, { 87, 0x4000 }, /* look-ahead, write cache, power, flush, 48-bit */
+    };
     uint8_t *w = k->ata.buffer.bytes;
-    uint64_t lba28 = MIN(disk_sectors(k), LBA28_MAX);
-    uint32_t chs = (uint32_t)k->now_cylinders * k->now_heads * k->now_sectors;
-    memset(w, 0, SECTOR);
-    put_word(w, 0, 0x0040);                     /* a fixed ATA drive */
+    ata_identity_put(w, words, ARRAY_SIZE(words), &(struct ata_identity){ k->serial, k->firmware, k->model, k->mwdma, k->udma });
     put_word(w, 1, k->cylinders);
     put_word(w, 3, k->heads);
     put_word(w, 4, k->sectors * SECTOR);
-    put_word(w, 5, SECTOR);
     put_word(w, 6, k->sectors);
-    put_string(w + 20, 20, k->serial);
-    put_word(w, 20, 3);
-    put_word(w, 21, 512);
-    put_word(w, 22, 4);
-    put_string(w + 46, 8, k->firmware);
-    put_string(w + 54, 40, k->model);
-    put_word(w, 47, 0x8000 | MULTIPLE_MAX);
-    put_word(w, 48, 1);                         /* double word accesses to the data port work */
-    put_word(w, 49, 0x0f00);                    /* LBA, DMA, IORDY */
-    put_word(w, 50, 0x4000);
-    put_word(w, 51, 0x0200);
-    put_word(w, 52, 0x0200);
-    put_word(w, 53, 7);
     put_word(w, 54, k->now_cylinders);
     put_word(w, 55, k->now_heads);
     put_word(w, 56, k->now_sectors);
-    le32_put(w + 114, chs);
+    le32_put(w + 114, (uint32_t)k->now_cylinders * k->now_heads * k->now_sectors);
     put_word(w, 59, k->multiple ? 0x100u | k->multiple : 0);
-    le32_put(w + 120, (uint32_t)lba28);
-    put_word(w, 63, 0x07 | (unsigned)k->mwdma << 8);
-    put_word(w, 64, 3);
-    for (unsigned n = 65; n <= 68; n++)
-        put_word(w, n, 120);                    /* ns a cycle: PIO 4, multiword DMA 2 */
-    identify_features(k, w);
+    le32_put(w + 120, (uint32_t)MIN(disk_sectors(k), LBA28_MAX));
+    put_word(w, 85, 0x4008u | (k->write_cache ? 0x20u : 0) | (k->look_ahead ? 0x40u : 0));
+    put_word(w, 93, k->unit ? 0x4b00 : 0x400b); /* reset result of a 40-wire cable */
+    le64_put(w + 200, disk_sectors(k));
     uint8_t sum = w[510] = 0xa5;
     for (unsigned n = 0; n < 510; n++)
         sum = (uint8_t)(sum + w[n]);
@@ -333,27 +299,13 @@ static void native_max(struct ata_disk *k, bool extended)
     ata_done(&k->ata, 0);
 }
 
-static bool set_transfer_mode(struct ata_disk *k, uint8_t mode)
-{
-    unsigned kind = mode >> 3, number = mode & 7;
-    if (kind == 0 && number <= 1)
-        return true;
-    if (kind == MODE_PIO_FLOW && number <= 4)
-        return true;
-    if (number > 2 || (kind != MODE_MWDMA && kind != MODE_UDMA))
-        return false;
-    k->mwdma = kind == MODE_MWDMA ? (uint8_t)BIT(number) : 0;
-    k->udma = kind == MODE_UDMA ? (uint8_t)BIT(number) : 0;
-    return true;
-}
-
 static void set_features(struct ata_disk *k)
 {
     bool ok = true;
     switch (k->ata.features[0]) {
     case 0x02: k->write_cache = 1; break;
     case 0x82: k->write_cache = 0; break;
-    case 0x03: ok = set_transfer_mode(k, k->ata.count[0]); break;
+    case 0x03: ok = ata_mode_set(k->ata.count[0], &k->mwdma, &k->udma); break;
     case 0xaa: k->look_ahead = 1; break;
     case 0x55: k->look_ahead = 0; break;
     case 0x66: case 0xcc: break;                /* settings never revert at a soft reset */

@@ -115,46 +115,23 @@ static void packet(struct atapi_cdrom *k)
     ata_pio(d, false, 0, PACKET_SIZE, false);
 }
 
-static void put_string(uint8_t *at, size_t size, const char *text)
-{
-    size_t length = strlen(text);
-    for (size_t n = 0; n < size; n++)
-        at[n ^ 1] = (uint8_t)(n < length ? text[n] : ' ');
-}
-
 static void identify_packet(struct atapi_cdrom *k)
 {
-    static const struct { uint8_t word; uint16_t value; } words[] = {
+    static const struct ata_word words[] = {
         { 0, 0x85c0 },                          /* CD-ROM, removable, DRQ within 50 us, packets of 12 bytes */
         { 49, 0x0f00 }, { 50, 0x4000 }, { 51, 0x0200 }, { 53, 6 }, { 64, 3 }, { 65, 120 }, { 66, 120 }, { 67, 120 }, { 68, 120 },
         { 80, 0x1e }, { 82, 0x4210 }, { 83, 0x4000 }, { 84, 0x4000 }, { 85, 0x4210 }, { 87, 0x4000 },
     };
-    uint8_t *w = memset(k->ata.buffer.bytes, 0, 512);
-    for (unsigned n = 0; n < ARRAY_SIZE(words); n++)
-        le16_put(w + 2 * words[n].word, words[n].value);
-    put_string(w + 20, 20, k->serial);
-    put_string(w + 46, 8, k->firmware);
-    put_string(w + 54, 40, k->model);
-    le16_put(w + 126, (uint16_t)(7 | k->mwdma << 8));
-    le16_put(w + 176, (uint16_t)(7 | k->udma << 8));
+    ata_identity_put(k->ata.buffer.bytes, words, ARRAY_SIZE(words),
+                     &(struct ata_identity){ k->serial, k->firmware, k->model, k->mwdma, k->udma });
     k->phase = PHASE_IDENTIFY;
     ata_pio(&k->ata, true, 0, 512, true);
 }
 
 static void set_features(struct atapi_cdrom *k)
 {
-    uint8_t mode = k->ata.count[0], kind = mode >> 3, number = mode & 7;
-    bool ok = true;
-    if (k->ata.features[0] == 0x03) {
-        bool dma = (kind == 4 || kind == 8) && number <= 2;
-        ok = dma || (kind == 0 && number <= 1) || (kind == 1 && number <= 4);
-        if (dma) {
-            k->mwdma = kind == 4 ? (uint8_t)BIT(number) : 0;
-            k->udma = kind == 8 ? (uint8_t)BIT(number) : 0;
-        }
-    } else if (k->ata.features[0] != 0x66 && k->ata.features[0] != 0xcc) {
-        ok = false;
-    }
+    uint8_t feature = k->ata.features[0];       /* 66h, CCh: settings never revert at a soft reset */
+    bool ok = feature == 0x03 ? ata_mode_set(k->ata.count[0], &k->mwdma, &k->udma) : feature == 0x66 || feature == 0xcc;
     ata_done(&k->ata, ok ? 0 : ATA_ABRT);
 }
 
