@@ -147,6 +147,7 @@ fuzz-devices:
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzzers: $(FUZZERS)
 $(BUILD)/tests/fuzz/fuzz_print: $(call obj,$(addprefix console/,print_escp.c print_pdf.c printer.c text.c))
+$(BUILD)/tests/fuzz/fuzz_volumes: $(call obj,tests/support/volume_make.c)
 $(FUZZERS): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(IMPORTLIB) $(LIB)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(GUESTFS_LIBS)
 # Interpreter against translator, minutes and hours; tests/lockstep.sh says what may be set.

@@ -1,13 +1,15 @@
-/* libFuzzer: the input is a volume; whatever opens it lists it all, reads its files and looks for damage. The first two bytes choose
- * how often the input repeats, the next two a place in it that is bad. */
+/* libFuzzer: a small volume of every kind that our writers make, with the input's changes in it: the first two bytes choose the kind
+ * and the bytes that are bad, then five bytes a change: the place, the value. Odd kinds take the input itself as the volume, repeated.
+ * Whatever opens is listed, read and searched for damage. */
 #include "importers/disk/trees.h"
 #include "base/bits.h"
+#include "tests/support/volume_make.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct fuzz_disk { struct block b; const uint8_t *bytes; size_t length; };
-enum { PATHS = 200 };
+enum { PATHS = 200, MADE = 3 << 20 };
 struct paths { char list[PATHS][256]; size_t count; const char *folder; };
 
 static int disk_get(struct block *b, uint64_t offset, void *to, size_t length)
@@ -40,17 +42,32 @@ static void damage_seen(void *arg, const char *path)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct fuzz_disk d = { .b = { .class = &fuzz_class, .read_only = true } };
+    static uint8_t *made[VOLUME_KINDS], *bytes;
     static struct partition_table table;
     static struct paths p;
     static uint8_t part[100000];
+    struct fuzz_disk d = { .b = { .class = &fuzz_class, .read_only = true } };
     struct volume v;
     struct tree t;
-    if (size < 600)
+    if (size < 8)
         return 0;
-    d.bytes = data + 4;
-    d.length = size - 4;
-    d.b.size = d.length * (1 + le16_get(data) % 64);
+    if (data[0] & 1) {
+        d.bytes = data + 2, d.length = size - 2;
+        d.b.size = d.length * (1 + data[1] % 64);
+    } else {
+        unsigned kind = data[0] / 2 % VOLUME_KINDS;
+        struct block *b = made[kind] ? NULL : volume_make(kind);
+        if (b) {
+            made[kind] = malloc(b->size);
+            block_read(b, 0, made[kind], b->size);
+            block_close(b);
+        }
+        bytes = bytes ? bytes : malloc(MADE);
+        memcpy(bytes, made[kind], MADE);
+        for (size_t i = 2; i + 5 <= size; i += 5)
+            bytes[(le32_get(data + i) & (data[i + 3] & 1 ? 0xffffff : 0x1ffff)) % MADE] = data[i + 4];   /* most near the start */
+        d.bytes = bytes, d.length = d.b.size = MADE;
+    }
     if (!volume_tree(&d.b, 0, d.b.size, &v, &t))
         return 0;
     p.count = 0;
@@ -59,14 +76,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < p.count && i < 40; i++) {
         size_t length = sizeof(part);
         p.folder = p.list[i];
-        if (!t.read_part(t.at, p.list[i], le16_get(data), part, &length))
+        if (!t.read_part(t.at, p.list[i], data[1] * 1000u, part, &length))
             t.list(t.at, p.list[i], path_add, &p);
         free(t.read(t.at, p.list[i]));
     }
     volume_close(&v);
     table.count = 1;
     table.list[0] = (struct partition){ .scheme = "", .sectors = d.b.size / SECTOR };
-    struct byte_range bad[] = { { le16_get(data + 2), 512 }, { 100000, 70000 } };
+    struct byte_range bad[] = { { data[1] * 512u, 512 }, { 100000, 70000 } };
     damage_files(&d.b, &table, bad, 2, damage_seen, NULL);
     return 0;
 }

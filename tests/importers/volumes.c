@@ -2,6 +2,7 @@
 #include "importers/disk/volume.h"
 #include "base/bits.h"
 #include "tests/support/files.h"
+#include "tests/support/volume_make.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,4 +206,77 @@ Test(volumes, ntfs)
         block_close(b);
     }
     free(mount);
+}
+
+/* By writers of our own: the file systems for which hosts have no tools. */
+Test(volumes, own_writers)
+{
+    uint8_t *bytes = malloc(VOLUME_BIG + 1);
+    for (unsigned kind = 0; kind < VOLUME_KINDS; kind++) {
+        const char *name = volume_kinds[kind];
+        struct volume v;
+        struct tree t;
+        struct count c = { .seek = "BIG.BIN" };
+        size_t got = VOLUME_BIG + 1;
+        struct block *b = volume_make(kind);
+        cr_assert(volume_tree(b, 0, b->size, &v, &t), "%s", name);
+        cr_assert_str_eq(v.fs, volume_fs(kind));
+        char *text = t.read(t.at, "/SMALL.TXT");
+        cr_assert(text && !strcmp(text, "hello"), "%s: %s", name, text);
+        free(text);
+        cr_assert(t.read_part(t.at, "BIG.BIN", 0, bytes, &got) && got == VOLUME_BIG, "%s: %zu", name, got);
+        for (size_t n = 0; n < got; n++)
+            cr_assert_eq(bytes[n], volume_byte(n), "%s at %zu", name, n);
+        cr_assert(t.read_part(t.at, "DIR/INNER.TXT", 0, bytes, &got) && got == 777 && bytes[776] == (volume_byte(776) ^ 0x5a), "%s", name);
+        cr_assert(t.list(t.at, "", count_each, &c) && c.folders == 1 && c.files == (strcmp(name, "ntfs") ? 2 : 3), "%s: %u", name, c.files);
+        cr_assert(c.size == VOLUME_BIG && c.year == 1996, "%s: %u", name, c.year);
+        if (!strcmp(name, "ntfs")) {
+            cr_assert(t.read_part(t.at, "packed.txt", 0, bytes, &got) == true && got == 777);
+            got = 5000;
+            cr_assert(t.read_part(t.at, "packed.txt", 0, bytes, &got) && got == 4096 && bytes[0] == 'a' && bytes[4095] == 'a');
+            cr_assert(!strcmp(v.label, "OLD") && !strcmp(v.oem, "NTFS 1.2"));
+        }
+        volume_close(&v);
+        block_close(b);
+    }
+    free(bytes);
+}
+
+struct lines { char text[4096]; unsigned count; };
+
+static void line_add(void *arg, const char *path)
+{
+    struct lines *l = arg;
+    snprintf(l->text + strlen(l->text), sizeof(l->text) - strlen(l->text), "%s\n", path);
+    l->count++;
+}
+
+/* One bad sector at every file in turn: it is named, and no other file is. */
+Test(volumes, damage)
+{
+    static const char *const files[] = { "/SMALL.TXT", "/BIG.BIN", "/DIR/INNER.TXT" };
+    for (unsigned kind = 0; kind < VOLUME_KINDS; kind++) {
+        struct partition_table table = { .count = 1, .list = { { .scheme = "", .sectors = (3 << 20) / SECTOR } } };
+        struct block *b = volume_make(kind);
+        uint8_t *all = malloc(b->size), wanted[64];
+        cr_assert_eq(block_read(b, 0, all, b->size), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+            struct lines l = { .count = 0 };
+            for (size_t k = 0; k < 64; k++)
+                wanted[k] = i == 0 ? (uint8_t)"hello"[MIN(k, 5u)] : i == 1 ? volume_byte(k + 600000) : volume_byte(k) ^ 0x5a;
+            uint8_t *at = memmem(all, b->size, wanted, i ? 64 : 5);
+            cr_assert(at, "%s", volume_kinds[kind]);
+            struct byte_range bad = { align_down((uint64_t)(at - all), 512), 512 };
+            damage_files(b, &table, &bad, 1, line_add, &l);
+            cr_assert(l.count >= 1 && strstr(l.text, files[i]), "%s, %s: %s", volume_kinds[kind], files[i], l.text);
+            for (size_t k = 0; k < ARRAY_SIZE(files); k++)
+                cr_assert(k == i || !strstr(l.text, files[k]) || !strcmp(volume_kinds[kind], "ntfs"), "%s: %s", volume_kinds[kind], l.text);
+        }
+        free(all);
+        struct lines l = { .count = 0 };
+        struct byte_range bad[] = { { (3 << 20) - 512, 512 }, { 3 << 20, 512 } };
+        damage_files(b, &table, bad, 2, line_add, &l);
+        cr_assert(l.count == 2 && strstr(l.text, "no file that we know of") && strstr(l.text, "outside the partitions"), "%s", l.text);
+        block_close(b);
+    }
 }
