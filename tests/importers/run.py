@@ -1,5 +1,6 @@
 """Runs the cases of tests/importers/list. See there for what a case says. One line a case; files of the run are in build/importers."""
 import concurrent.futures
+import contextlib
 import hashlib
 import importlib
 import json
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import xml.etree.ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "make"))
@@ -18,7 +20,7 @@ BUILD = os.path.abspath(os.environ.get("O", "build"))
 HOLDOVER = os.path.join(BUILD, "holdover")
 WORK = os.path.join(BUILD, "disks")
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-locks, locks_lock = {}, threading.Lock()
+locks, locks_lock, look = {}, threading.Lock(), threading.Lock()       # libguestfs: one at a time
 
 
 class Wrong(Exception):
@@ -27,7 +29,7 @@ class Wrong(Exception):
 
 class Case:
     def __init__(self, name, maker, way):
-        self.name, self.maker, self.way, self.checks, self.marks, self.options = name, maker, way, [], set(), []
+        self.name, self.maker, self.way, self.checks, self.marks, self.options, self.acts = name, maker, way, [], set(), [], []
 
 
 def read_list(path):
@@ -40,6 +42,8 @@ def read_list(path):
             cases.append(Case(words[0], words[1], words[2] if len(words) > 2 else "raw"))
         elif words[0] in ("long", "look", "nothing-else"):
             cases[-1].marks.add(words[0])
+        elif words[0] == "then":
+            cases[-1].acts += words[1:]
         elif words[0] == "option":
             cases[-1].options += words[1:]
         else:
@@ -89,7 +93,8 @@ class Run:
 
     def holdover(self, *words, stdout=subprocess.PIPE):
         s = self.source
-        env = {**os.environ, "HOLDOVER_HOME": self.home, "TMPDIR": os.path.join(self.folder, "tmp"), "LC_ALL": "C.UTF-8", **s.env}
+        env = {**os.environ, "HOLDOVER_HOME": self.home, "TMPDIR": os.path.join(self.folder, "tmp"), "LC_ALL": "C.UTF-8",
+               "LIBGUESTFS_CACHEDIR": os.path.join(WORK, "libguestfs"), **s.env}
         feed = open(s.stdin, "rb") if s.stdin and words[0] == "import" else subprocess.DEVNULL
         if s.begin and words[0] == "import":
             s.begin()
@@ -152,14 +157,64 @@ class Run:
         for key in ("sha256", "bytes"):
             if dry["disks"] and manifest["source"][key] != dry["manifest"]["source"][key]:
                 raise Wrong("--dry-run and the import differ in %s" % key)
-        if b" verify " in self.holdover("--help").stdout:
-            self.fine("verify", "old")
+        self.fine("verify", "old")
         raw = disk if self.source.raw is None and case.way in WHOLE else self.source.raw if self.source.raw is not None else self.source.names[0]
         self.compare(raw, manifest)
+        for act in case.acts:
+            getattr(self, act)(manifest)
         profile = open(os.path.join(self.home, "old", "guest.profile")).read()
         wrong = [w for w in (check(dry, manifest, profile, *c) for c in case.checks) if w]
         if wrong:
             raise Wrong("; ".join(wrong))
+
+    def tamper(self, manifest):
+        """A byte of the image is not what it was: `verify` says so in a sentence."""
+        image = os.path.join(self.home, "old", "disk0.qcow2")
+        os.chmod(image, 0o644)
+        with open(image, "r+b") as f:
+            f.seek(os.path.getsize(image) * 6 // 10)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_CUR)
+            f.write(bytes([byte[0] ^ 1]))
+        done = self.holdover("verify", "old")
+        if done.returncode != 1 or done.stderr.decode().strip("\n").count("\n"):
+            raise Wrong("`verify` of a changed image exits %d: %r" % (done.returncode, done.stderr.decode()))
+
+    def exports(self, manifest):
+        """Other programs read what is exported, and find the same bytes."""
+        size = manifest["source"]["bytes"]
+        for kind, name in (("qcow2", "qcow2"), ("vhd", "vpc"), ("vmdk", "vmdk"), ("vdi", "vdi")):
+            to = os.path.join(self.folder, "out." + kind)
+            self.fine("export", "old", "--format", kind, "-o", to)
+            subprocess.run(["qemu-img", "convert", "-f", name, "-O", "raw", to, to + ".raw"], check=True)
+            digest = hashlib.sha256()
+            with open(to + ".raw", "rb") as f:
+                digest.update(f.read(size))
+                if f.read().strip(b"\0"):
+                    raise Wrong("the %s export has bytes behind the disk's end" % kind)
+            if digest.hexdigest() != manifest["source"]["sha256"]:
+                raise Wrong("qemu-img finds other bytes in the %s export" % kind)
+            os.unlink(to + ".raw")
+
+    def bag(self, manifest):
+        """RFC 8493 by hand: every payload file is in the manifest with its sum, and nothing else; PREMIS tells of events."""
+        to = os.path.join(self.folder, "bag")
+        self.fine("export", "old", "--bagit", "-o", to)
+        if not re.match(r"BagIt-Version: 1\.0\nTag-File-Character-Encoding: UTF-8\n$", open(os.path.join(to, "bagit.txt")).read()):
+            raise Wrong("bagit.txt is not that of a bag")
+        listed = set()
+        for line in open(os.path.join(to, "manifest-sha256.txt")):
+            digest, name = line.rstrip("\n").split(None, 1)
+            listed.add(name)
+            if sha256(os.path.join(to, name)) != digest:
+                raise Wrong("the bag's sum of %s is wrong" % name)
+        there = {os.path.relpath(os.path.join(f, n), to) for f, _, names in os.walk(os.path.join(to, "data")) for n in names}
+        if there != listed:
+            raise Wrong("the bag's manifest and its payload differ: %s" % sorted(there ^ listed))
+        premis = [os.path.join(f, n) for f, _, names in os.walk(to) for n in names if "premis" in n.lower() and n.endswith(".xml")]
+        root = xml.etree.ElementTree.parse(premis[0]).getroot() if premis else None
+        if root is None or not root.findall(".//{http://www.loc.gov/premis/v3}event"):
+            raise Wrong("the bag has no PREMIS 3 events")
 
     def compare(self, raw, manifest):
         """The SHA-256 of the raw export, through a pipe, against the source's raw bytes and the manifest's."""
@@ -224,7 +279,8 @@ def check(dry, manifest, profile, key, sign, value):
 def one(case):
     run = Run(case)
     try:
-        run.everything()
+        with look if "look" in case.marks else contextlib.nullcontext():
+            run.everything()
         shutil.rmtree(run.folder, ignore_errors=True)
         return "ok %s" % case.name
     except Skip as why:
@@ -244,7 +300,7 @@ def main():
         cases = [c for c in cases if any(re.fullmatch(w.replace("*", ".*"), c.name) for w in wanted)]
     elif short:
         cases = [c for c in cases if "long" not in c.marks and "look" not in c.marks]
-    for part in ("disks", "work"):
+    for part in ("disks", "work", "libguestfs"):
         os.makedirs(os.path.join(WORK, part), exist_ok=True)
     allowed = [line.split(":")[0] for line in open(os.path.join(HERE, "..", "skips.allowed"))]
     count = {"ok": 0, "not": 0, "skip": 0}

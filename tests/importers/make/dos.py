@@ -235,7 +235,9 @@ def freedos(path, corpus="../shared/corpus/freedos/freedos-std-1440.img"):
     """FreeDOS from the corpus's floppy."""
     import os
     import tempfile
-    from base import run
+    from base import Skip, run
+    if not os.path.exists(corpus):
+        raise Skip(corpus + " is absent")
     with tempfile.TemporaryDirectory() as folder:
         run("mcopy", "-i", corpus, "-s", "-m", "-Q", "-n", "::", folder)
         tree = {}
@@ -246,6 +248,15 @@ def freedos(path, corpus="../shared/corpus/freedos/freedos-std-1440.img"):
                     tree[os.path.relpath(full, folder)] = f.read()
         first = [n for n in tree if n.upper() == "KERNEL.SYS"]
         one_fat(path, {n: tree[n] for n in first + [n for n in tree if n not in first]}, boot=b"FreeDOS\0KERNEL  SYS", oem=b"FRDOS4.1", year=2004)
+
+
+def floppy(path, corpus="../shared/corpus/freedos/freedos-boot-1440.img"):
+    import os
+    import shutil
+    from base import Skip
+    if not os.path.exists(corpus):
+        raise Skip(corpus + " is absent")
+    shutil.copyfile(corpus, path)
 
 
 def netware(path):

@@ -372,5 +372,28 @@ def two(disk, folder):
     return Source(disk, second)
 
 
-def device(disk, folder):
-    raise Skip("no loop devices here")
+def iso(disk, folder):
+    """A CD like Windows 98's: its label, its SETUP.EXE and cabinets, an El Torito boot floppy."""
+    place = os.path.join(folder, "files")
+    os.makedirs(os.path.join(place, "WIN98"))
+    for name, data in (("SETUP.EXE", b"MZ" + bytes(62)), ("AUTORUN.INF", b"[autorun]\r\nOPEN=AUTORUN.EXE\r\n"), ("WIN98/SETUP.EXE", b"MZ" + bytes(62)),
+                       ("WIN98/WIN98_21.CAB", b"MSCF" + bytes(60)), ("WIN98/BASE4.CAB", b"MSCF" + bytes(60)), ("BOOT.IMG", bytes(1474560))):
+        with open(os.path.join(place, name), "wb") as f:
+            f.write(data)
+    to = os.path.join(folder, "win98.iso")
+    run(tool("xorriso"), "-as", "mkisofs", "-quiet", "-V", "WIN98_SE", "-b", "BOOT.IMG", "-c", "BOOT.CAT", "-o", to, place)
+    return Source(to)
+
+
+def cue(disk, folder):
+    """The same as a raw image of 2352 bytes a sector with its cue sheet."""
+    data = open(iso(disk, folder).names[0], "rb").read()
+    with open(os.path.join(folder, "win98.bin"), "wb") as f:
+        for n in range(len(data) // 2048):
+            frame = n + 150
+            bcd = lambda v: v // 10 * 16 + v % 10
+            head = b"\0" + b"\xff" * 10 + b"\0" + bytes([bcd(frame // 4500), bcd(frame // 75 % 60), bcd(frame % 75), 1])
+            f.write(head + data[n * 2048:n * 2048 + 2048] + bytes(288))
+    sheet = written(folder, "win98.cue", b'FILE "win98.bin" BINARY\r\n  TRACK 01 MODE1/2352\r\n    INDEX 01 00:00:00\r\n')
+    sheet.raw = os.path.join(folder, "win98.iso")
+    return sheet
