@@ -29,16 +29,16 @@ int image_bytes(struct image *i, uint64_t at, void *to, size_t length)
 
 int image_bits(struct image *i, uint64_t bitmap, uint64_t first, uint64_t end, unsigned mirror, bool *set, uint64_t *same)
 {
-    int error = 0;
+    uint8_t bits = 0;
+    int error = image_bytes(i, bitmap + first / 8, &bits, 1);
     uint64_t n = first;
-    for (uint8_t bits = 0; !error && n < end; n++) {
-        error = image_bytes(i, bitmap + n / 8, &bits, 1);
-        bool bit = bits >> (n % 8 ^ mirror) & 1;
-        *set = n == first ? bit : *set;
-        if (bit != *set)
-            break;
+    *set = bits >> (n % 8 ^ mirror) & 1;
+    while (!error && n < end && (bits >> (n % 8 ^ mirror) & 1) == *set) {
+        n += n % 8 || bits != (*set ? 255 : 0) ? 1 : 8;         /* whole bytes at once */
+        if (n % 8 == 0 && n < end)
+            error = image_bytes(i, bitmap + n / 8, &bits, 1);
     }
-    *same = n - first;
+    *same = MIN(n, end) - first;
     return error;
 }
 
@@ -190,7 +190,7 @@ static bool pieces_good(struct image *i, uint8_t *begun, struct error *err)
         int error = image_find(i, at, &run, &p);
         uint64_t need = p.piece == PIECE_DATA ? run : p.piece == PIECE_PACKED, slot = p.at / i->unit;
         bool beyond = error || (need && (p.at > file || need > file - p.at));
-        bool twice = p.piece == PIECE_DATA && at % i->unit == 0 && i->table && (p.at < 512 || (begun && begun[slot / 8] & 1 << slot % 8));
+        bool twice = !beyond && p.piece == PIECE_DATA && at % i->unit == 0 && i->table && (p.at < 512 || (begun && begun[slot / 8] & 1 << slot % 8));
         if (beyond || twice)
             return error_set(err, EINVAL, "%s is damaged%s: byte %llu of its disk lies %s", i->path, beyond ? " or cut short" : "",
                              (unsigned long long)at, beyond ? "beyond the end of the file" : "where another byte is");
