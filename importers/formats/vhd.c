@@ -2,7 +2,7 @@
  *   fixed:    the disk, then a footer of 512 bytes (511 before Virtual PC 2004)
  *   others:   a copy of the footer, a header of 1024 bytes, a table of sector numbers, blocks (each behind a bitmap of its sectors:
  *             of a differencing image the clear ones are the parent's), the footer
- * The size is the footer's "current size"; the CHS geometry in it rounds down. References: [VHD]. */
+ * The size is the footer's "current size"; the CHS geometry in it rounds down. References: [VHD-SPEC]. */
 #include "importers/disk/volume.h"
 #include "importers/formats/image.h"
 #include "base/bits.h"

@@ -1,7 +1,7 @@
 /* VMDK extents (VMware): a file with a header, a directory of tables, tables of grains, grains. Little-endian, in sectors of 512 bytes.
  *   "KDMV"  Workstation 4 and later, ESX 3's hosted disks; stream-optimised: each grain a zlib stream behind a marker, header at the end
  *   "COWD"  Workstation 3, GSX, and the snapshots and thin disks of ESX
- * A file may have its descriptor (vmdk_text.c) inside. References: [VMDK]. */
+ * A file may have its descriptor (vmdk_text.c) inside. References: [VMDK-SPEC]. */
 #include "importers/formats/image.h"
 #include "base/bits.h"
 

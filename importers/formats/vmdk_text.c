@@ -2,7 +2,7 @@
  *   CID=fffffffe  parentCID=ffffffff  createType="twoGbMaxExtentSparse"  parentFileNameHint="base.vmdk"
  *   RW 4192256 SPARSE "disk-s001.vmdk"      (sectors, kind, file; of a flat extent also its first sector there)
  * It could name any file of the host: only plain names of regular files in its own folder are opened, links not followed.
- * References: [VMDK]. */
+ * References: [VMDK-SPEC]. */
 #include "importers/formats/image.h"
 #include "base/bits.h"
 #include <errno.h>
