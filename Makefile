@@ -64,7 +64,7 @@ LIB        := $(BUILD)/libhypervisor.a
 IMPORTLIB  := $(BUILD)/libimporters.a
 TESTLIB    := $(BUILD)/libtests.a
 
-.PHONY: all deps demo check check-unit check-guests check-importers golden lockstep lockstep-long bench layers lint install clean tests fuzz fuzz-devices fuzzers needed
+.PHONY: all deps demo check check-unit check-guests check-importers golden lockstep lockstep-long bench bench-import layers lint install clean tests fuzz fuzz-devices fuzzers needed
 all: $(PROGRAM) $(TOOLS) $(BUILD)/legacy-profiles
 
 $(PROGRAM): $(call obj,$(CONSOLE)) $(IMPORTLIB) $(LIB)
@@ -158,6 +158,8 @@ lockstep-long: tests
 # What the translator emits for common code, taken over after a change that was meant.
 golden: tests
 	$(Q)HOLDOVER_GOLDEN=tests/engine/golden.txt $(BUILD)/tests/engine-suite --filter 'golden/*' && git --no-pager diff --stat -- tests/engine/golden.txt
+bench-import: all
+	$(Q)O=$(BUILD) tests/bench/import.sh
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(BUILD) tests/bench/run.sh
@@ -166,6 +168,7 @@ bench: deps
 	$(Q)O=$(BUILD) tests/bench/dos.sh
 	$(Q)O=$(BUILD) tests/bench/boot.sh
 	$(Q)O=$(BUILD) tests/bench/net.sh
+	$(Q)O=$(BUILD) tests/bench/import.sh
 
 deps:
 	$(Q)scripts/deps.sh

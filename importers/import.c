@@ -2,6 +2,7 @@
  * system; choose the profile; write the evidence; give the images their names. Until the last step an image is diskN.qcow2.part,
  * and what goes wrong takes everything away that was made, unless it can be continued. */
 #include "importers/import.h"
+#include "importers/disk/trees.h"
 #include "importers/evidence/evidence.h"
 #include "importers/pins/pins.h"
 #include "importers/pins/rules.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INSPECT_SECONDS = 180 };
+enum { INSPECT_SECONDS = 180, HIT_MOST = 1000, HIT_TOLD = 8 };
 
 static bool cancelled(const struct import *i)
 {
@@ -108,6 +109,27 @@ static bool choose(struct import *i, struct error *err)
     return rules_choose(rules, &i->facts, r->profile, r->reason, err);
 }
 
+static void hit_add(void *hit, const char *file)
+{
+    if (json_array_size(hit) < HIT_MOST)
+        json_array_append_new(hit, json_string(file));
+}
+
+/* What could not be read, and what lies there: first of all findings, for there is room for so many only. */
+static void bad_tell(struct import *i, struct block *disk, struct partition_table *table)
+{
+    json_t *hit = i->disk->hit = json_array(), *file;
+    size_t n;
+    partitions_finding(table, "%llu bytes in %zu places, the first at byte %llu, could not be read: they are zeros in the image",
+                       (unsigned long long)i->found->bad_bytes, i->disk->bad.count, (unsigned long long)i->disk->bad.list[0].start);
+    damage_files(disk, table, i->disk->bad.list, i->disk->bad.count, hit_add, hit);
+    json_array_foreach(hit, n, file)
+        if (n < HIT_TOLD)
+            partitions_finding(table, "on such bytes lies %s", json_string_value(file));
+    if (json_array_size(hit) > HIT_TOLD)
+        partitions_finding(table, "and on such bytes lie %zu more: bad_files in the manifest", json_array_size(hit) - HIT_TOLD);
+}
+
 /* What is learnt from a disk's bytes: of its image, or on a dry run of the source itself. */
 static bool look(struct import *i, struct error *err)
 {
@@ -123,8 +145,7 @@ static bool look(struct import *i, struct error *err)
         partitions_finding(table, "the length of %llu bytes is not a multiple of 512; the guest sees zeros after the end",
                            (unsigned long long)f->bytes);
     if (f->bad_bytes)
-        partitions_finding(table, "%llu bytes in %zu places, the first at byte %llu, could not be read: they are zeros in the image",
-                           (unsigned long long)f->bad_bytes, i->disk->bad.count, (unsigned long long)i->disk->bad.list[0].start);
+        bad_tell(i, disk, table);
     if (f->resumed_at)
         partitions_finding(table, "an earlier import had come to byte %llu; reading went on there", (unsigned long long)f->resumed_at);
     geometry_find(disk, table, &f->geometry);
@@ -154,7 +175,7 @@ static bool place_find(struct import *i, struct error *err)
 {
     const struct source *s = &i->source;
     i->disk->image = !i->o->dry_run || !s->block || !s->block->class || (strcmp(s->format, "raw") && strcmp(s->format, "qcow2")) ||
-                     access(s->name, F_OK);
+                     access(s->name, F_OK) || i->o->parent_count;
     if (!i->o->dry_run || !i->disk->image || *i->temporary)
         return true;
     i->temporary_lock = look_folder(i->temporary, sizeof(i->temporary));
@@ -270,6 +291,7 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
     for (unsigned n = 0; n < IMPORT_DISKS; n++) {
         ranges_free(&i->disks[n].bad);
         json_decref(i->disks[n].details);
+        json_decref(i->disks[n].hit);
         source_list_free(&i->lists[n]);
     }
     facts_free(&i->facts);

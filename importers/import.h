@@ -11,7 +11,7 @@
 
 struct disk {
     unsigned number; bool image, kept;          /* image: diskN.qcow2.part is being made, or was; kept: it can be continued */
-    struct partition_table table; struct ranges bad; json_t *details; char container_sha256[65], list_sha256[65];
+    struct partition_table table; struct ranges bad; json_t *details, *hit; char container_sha256[65], list_sha256[65];
 };
 struct import {
     const struct import_options *o; struct import_result *r;

@@ -65,10 +65,10 @@ static json_t *disk_json(const struct import_disk *d, const struct disk *own, bo
         "qcow2", "bytes", (json_int_t)d->image_bytes, "sha256", d->image_sha256, "stored_clusters", (json_int_t)d->stored_clusters);
     json_t *list = dry_run ? NULL : json_pack("{s:o s:s}", "file", json_sprintf("evidence/disk%u.sha256s", own->number), "sha256",
         own->list_sha256);
-    return json_pack("{s:o s:o* s:o s:o s:{s:i s:i s:i s:s} s:o* s:I s:o s:o* s:o*}", "source", source_json(d, own), "image", file,
+    return json_pack("{s:o s:o* s:o s:o s:{s:i s:i s:i s:s} s:o* s:I s:o s:O* s:o* s:o*}", "source", source_json(d, own), "image", file,
         "partition_table", table_json(&own->table), "findings", strings_json(d->findings, d->finding_count), "geometry", "cylinders",
         (int)d->geometry.cylinders, "heads", (int)d->geometry.heads, "sectors", (int)d->geometry.sectors, "reason", d->geometry.reason,
-        "mib_sha256s", list, "bad_bytes", (json_int_t)d->bad_bytes, "bad_ranges", ranges_json(&own->bad), "map",
+        "mib_sha256s", list, "bad_bytes", (json_int_t)d->bad_bytes, "bad_ranges", ranges_json(&own->bad), "bad_files", own->hit, "map",
         own->bad.count && !dry_run ? json_sprintf("evidence/disk%u.map", own->number) : NULL, "resumed_at",
         d->resumed_at ? json_integer((json_int_t)d->resumed_at) : NULL);
 }
