@@ -102,7 +102,7 @@ static void compare(struct mib_list *l, uint64_t number, const char *sha256)
 bool mib_take(void *list, const struct chunk *c, struct error *err)
 {
     struct mib_list *l = list;
-    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned char sum[EVP_MAX_MD_SIZE] = { 0 };
     unsigned length = 0;
     char hex[65] = "";
     bool known = c->zeros && c->length == PIPELINE_CHUNK && *l->zeros;
