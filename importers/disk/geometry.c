@@ -1,4 +1,4 @@
-/* Which file system a partition holds, by its magic numbers, and the geometry that its table and boot sectors tell.
+/* Which file system a partition holds, and the geometry that its table and boot sectors tell.
  * References: [FAT], [EXT2], [NTFS-BPB], [INT13]. */
 #include "importers/disk/partitions.h"
 #include "importers/disk/volume.h"
@@ -6,22 +6,26 @@
 #include <stdio.h>
 #include <string.h>
 
-struct magic { uint64_t at; const char *bytes; size_t length; const char *fs; };
+struct magic { uint64_t at; const char *bytes; size_t length; const char *fs; uint32_t label_at; uint8_t label_length; };
 static const struct magic magics[] = {
-    { 3, "NTFS    ", 8, "ntfs" }, { 8192, "\x49\xe8\x95\xf9", 4, "hpfs" }, { 0, "XFSB", 4, "xfs" },
-    { 65536 + 52, "ReIsEr", 6, "reiserfs" }, { 8192 + 52, "ReIsEr", 6, "reiserfs" }, { 32768, "JFS1", 4, "jfs" },
-    { 4086, "SWAP-SPACE", 10, "swap" }, { 4086, "SWAPSPACE2", 10, "swap" }, { 512, "LABELONE", 8, "lvm" }, { 0, "HM\1\0", 4, "lvm" },
-    { 512, "\x57\x45\x56\x82", 4, "bsd" }, { 8192 + 1372, "\x54\x19\x01\x00", 4, "ufs" },
+    { 3, "NTFS    ", 8, "ntfs", 0, 0 }, { 8192, "\x49\xe8\x95\xf9", 4, "hpfs", 0, 0 }, { 0, "XFSB", 4, "xfs", 108, 12 },
+    { 65536 + 52, "ReIsEr", 6, "reiserfs", 65536 + 100, 16 }, { 8192 + 52, "ReIsEr", 6, "reiserfs", 0, 0 }, { 32768, "JFS1", 4, "jfs", 32768 + 152, 16 },
+    { 4086, "SWAP-SPACE", 10, "swap", 0, 0 }, { 4086, "SWAPSPACE2", 10, "swap", 1052, 16 }, { 512, "LABELONE", 8, "lvm", 0, 0 },
+    { 0, "HM\1\0", 4, "lvm", 172, 32 }, { 512, "\x57\x45\x56\x82", 4, "bsd", 0, 0 }, { 8192 + 1372, "\x54\x19\x01\x00", 4, "ufs", 0, 0 },
+    { 4, "QNX4FS", 6, "qnx4", 0, 0 }, { 544, "1SFB", 4, "befs", 512, 32 },
+    { 4096, "\xfc\x4e\x2b\xa9", 4, "raid", 4096 + 32, 32 },
 };
 
-const char *volume_magic(struct block *disk, uint64_t offset, uint64_t length)
+const char *volume_magic(struct block *disk, uint64_t offset, uint64_t length, char label[36])
 {
-    uint8_t bytes[16];
+    uint8_t bytes[32];
     for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
         const struct magic *m = &magics[i];
-        if (m->at + m->length <= length && !block_read(disk, offset + m->at, bytes, m->length) &&
-            !memcmp(bytes, m->bytes, m->length))
-            return m->fs;
+        if (m->at + m->length > length || block_read(disk, offset + m->at, bytes, m->length) || memcmp(bytes, m->bytes, m->length))
+            continue;
+        if (m->label_length && m->label_at + m->label_length <= length && !block_read(disk, offset + m->label_at, bytes, m->label_length))
+            text_clean(label, 36, bytes, m->label_length);
+        return m->fs;
     }
     return NULL;
 }
@@ -37,8 +41,11 @@ void volume_sniff(struct block *disk, uint64_t offset, uint64_t length, char fs[
         volume_close(&v);
         return;
     }
-    const char *name = volume_magic(disk, offset, length);
-    snprintf(fs, 16, "%s", name ? name : "");
+    const char *name = volume_magic(disk, offset, length, label);
+    uint64_t end = align_down(length, 65536);
+    uint8_t magic[4] = { 0 };                   /* of Linux's RAID before version 1.1, in the last 64 KiB but one */
+    bool raid = !name && end >= 131072 && !block_read(disk, offset + end - 65536, magic, 4) && le32_get(magic) == 0xa92b4efc;
+    snprintf(fs, 16, "%s", name ? name : raid ? "raid" : "");
 }
 
 /* Does the CHS address name the same sector as the linear one? */

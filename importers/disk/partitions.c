@@ -169,7 +169,7 @@ static void sniff_all(struct block *disk, struct partition_table *t)
     for (size_t i = 0; i < t->count; i++) {
         struct partition *p = &t->list[i];
         uint64_t size = disk->size / SECTOR;
-        if (p->start < size && !is_extended(p->type))
+        if (p->start < size && !is_extended(p->type) && !p->fs[0])
             volume_sniff(disk, p->start * SECTOR, MIN(p->sectors, size - p->start) * SECTOR, p->fs, p->label);
     }
 }

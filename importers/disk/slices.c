@@ -13,14 +13,14 @@ enum { LVM_TEXT_MOST = 1 << 20, LVM_AREA_MOST = 64 << 20, DEPTH_MOST = 8 };
 static const struct label {
     const char *name, *types;                   /* of the MBR; 1: a disk without one */
     uint32_t at, magic_at, magic, mask; uint16_t count_at, count, entries;
-    uint8_t width, start, size, tag; const char *skip;          /* tags that mean: no slice of its own */
+    uint8_t width, start, size, tag, swap; const char *skip;    /* tags of swap space, and of no slice at all */
     bool relative;                              /* to the partition; else to the disk, as a rule */
 } labels[] = {
-    { "bsd", "\x01\xa5\xa6\xa9\x9f\xb7", 512, 0, (uint32_t)BSD_MAGIC, ~0u, 138, 22, 148, 16, 4, 0, 12, "", false },
-    { "bsd", "\x01\xa5\xa6\xa9\x9f\xb7", 64, 0, (uint32_t)BSD_MAGIC, ~0u, 138, 22, 148, 16, 4, 0, 12, "", false },
-    { "vtoc", "\x01\x82\xbf", 512, 12, VTOC_MAGIC, ~0u, 30, 16, 72, 12, 4, 8, 0, "\x05", true },
-    { "unixware", "\x63", 29 * SECTOR, 4, (uint32_t)UNIXWARE_MAGIC, ~0u, 136, 16, 180, 12, 4, 8, 0, "\x05", false },
-    { "minix", "\x80\x81", 0, 510, 0xaa55, 0xffff, 0, 4, 446, 16, 8, 12, 4, "", false },
+    { "bsd", "\x01\xa5\xa6\xa9\x9f\xb7", 512, 0, (uint32_t)BSD_MAGIC, ~0u, 138, 22, 148, 16, 4, 0, 12, 1, "", false },
+    { "bsd", "\x01\xa5\xa6\xa9\x9f\xb7", 64, 0, (uint32_t)BSD_MAGIC, ~0u, 138, 22, 148, 16, 4, 0, 12, 1, "", false },
+    { "vtoc", "\x01\x82\xbf", 512, 12, VTOC_MAGIC, ~0u, 30, 16, 72, 12, 4, 8, 0, 3, "\x05", true },
+    { "unixware", "\x63", 29 * SECTOR, 4, (uint32_t)UNIXWARE_MAGIC, ~0u, 136, 16, 180, 12, 4, 8, 0, 3, "\x05", false },
+    { "minix", "\x80\x81", 0, 510, 0xaa55, 0xffff, 0, 4, 446, 16, 8, 12, 4, 0, "", false },
 };
 
 static bool known(const struct partition_table *t, uint64_t start, uint64_t sectors)
@@ -55,8 +55,10 @@ static bool label_read(struct block *disk, struct partition_table *t, const stru
         }
         snprintf(suffix, sizeof(suffix), bsd ? "%c" : "s%u", bsd ? 'a' + i : i);
         struct partition *p = partition_add(t, l->name, &outer, suffix, start, MIN(sectors, outer.sectors - (start - begin)));
-        if (p)
-            p->type = minix ? e[l->tag] : p->type;
+        if (p && minix)
+            p->type = e[l->tag];
+        if (p && e[l->tag] == l->swap)
+            snprintf(p->fs, sizeof(p->fs), "swap");
     }
     return t->count > before;
 }
@@ -113,8 +115,14 @@ static uint64_t netware_each(void *arg, const uint8_t *b, uint64_t at)
     for (uint32_t i = 0; i < MIN(le32_get(b + 16), 8u); i++) {
         const uint8_t *e = b + 32 + i * 64;
         text_clean(name, sizeof(name), e + 1, MIN(e[0], 15));
-        if (*name)
-            partitions_finding(d->t, "partition %s holds a part of the NetWare volume %s", d->inside.name, name);
+        if (!*name)
+            continue;
+        partitions_finding(d->t, "partition %s holds a part of the NetWare volume %s", d->inside.name, name);
+        for (size_t k = 0; k < d->t->count; k++)
+            if (d->t->list[k].start == d->inside.start) {
+                snprintf(d->t->list[k].fs, sizeof(d->t->list[k].fs), "nwfs");
+                snprintf(d->t->list[k].label, sizeof(d->t->list[k].label), "%s", name);
+            }
     }
     return *b ? UINT64_MAX / 2 - at : 0;
 }

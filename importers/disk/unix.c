@@ -105,9 +105,10 @@ static bool sysv_open(struct volume *v, struct unix_fs *u)
 static bool ufs_open(struct volume *v, struct unix_fs *u)
 {
     uint8_t s[1376];
-    for (unsigned version = 1; version <= 2; version++) {
-        if (!volume_read(v, version == 1 ? 8192 : 65536, s, sizeof(s)) || le32_get(s + 1372) != (version == 1 ? 0x11954 : 0x19540119))
+    for (unsigned at = 8192; at <= 65536; at *= 8) {
+        if (!volume_read(v, at, s, sizeof(s)) || (le32_get(s + 1372) != 0x11954 && le32_get(s + 1372) != 0x19540119))
             continue;
+        unsigned version = le32_get(s + 1372) == 0x11954 ? 1 : 2;
         uint64_t fragment = le32_get(s + 52), mask = le32_get(s + 28);
         u->shape = version == 1 ? ufs1 : ufs2;
         u->unit = fragment;

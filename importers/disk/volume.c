@@ -225,8 +225,9 @@ bool volume_tree(struct block *disk, uint64_t start, uint64_t length, struct vol
 {
     static const struct volume_class *const classes[] = { &unix_class, &ntfs_class, &hpfs_class, &fat_class };
     *t = (struct tree){ v, tree_read, tree_list, tree_read_part };
+    char label[36];
     for (size_t i = 0; i < ARRAY_SIZE(classes) && start < disk->size; i++) {
-        if (classes[i] == &fat_class && volume_magic(disk, start, MIN(length, disk->size - start)))
+        if (classes[i] == &fat_class && volume_magic(disk, start, MIN(length, disk->size - start), label))
             break;                              /* others leave the boot sector of what was there before */
         *v = (struct volume){ .disk = disk, .start = start, .length = MIN(length, disk->size - start), .class = classes[i],
                               .own = calloc(1, classes[i]->size), .cache = calloc(1, sizeof(*v->cache)), .budget = READS_MOST };

@@ -27,7 +27,7 @@ extern const struct volume_class fat_class, unix_class, ntfs_class, hpfs_class;
 
 /* False beyond the volume, on read errors, and when a call has read too often: loops end there. */
 bool volume_read(struct volume *, uint64_t at, void *to, size_t length);
-const char *volume_magic(struct block *disk, uint64_t offset, uint64_t length);        /* NULL: no file system that we only name */
+const char *volume_magic(struct block *disk, uint64_t offset, uint64_t length, char label[36]);        /* what we only name; or NULL */
 bool node_read(struct volume *, struct node *, uint64_t offset, void *to, size_t length);
 unsigned year_of_unix(uint32_t seconds);
 void text_clean(char *to, size_t size, const void *from, size_t length);        /* printable ASCII; spaces at the end go */

@@ -24,8 +24,8 @@ static json_t *table_json(const struct partition_table *t)
     json_t *list = json_array();
     for (size_t i = 0; i < t->count; i++) {
         const struct partition *p = &t->list[i];
-        json_array_append_new(list, json_pack("{s:i s:i s:s s:b s:I s:I s:o s:o s:o* s:o*}", "number", (int)p->number,
-            "type", p->type, "type_name", partition_type_name(p->type), "active", p->active, "start", (json_int_t)p->start,
+        json_array_append_new(list, json_pack("{s:i s:o* s:o* s:i s:s s:b s:I s:I s:o s:o s:o* s:o*}", "number", (int)p->number,
+            "name", text_json(p->name), "scheme", text_json(p->scheme), "type", p->type, "type_name", partition_type_name(p->type), "active", p->active, "start", (json_int_t)p->start,
             "sectors", (json_int_t)p->sectors, "first_chs", chs_json(p->first), "last_chs", chs_json(p->last),
             "fs", text_json(p->fs), "label", text_json(p->label)));
     }
