@@ -4,6 +4,7 @@
 #include "console/session.h"
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 struct own_options { bool ephemeral; };
 static const struct option table[] = {
@@ -24,6 +25,21 @@ static bool disks_open(const struct guest *g, bool ephemeral, struct machine_con
         ok = config->disk[n].block;
     }
     return ok;
+}
+
+/* CDs and floppies that were imported are in their drives; what is written to a floppy is gone at the end. */
+static bool media_open(const struct guest *g, struct machine_config *config, struct error *err)
+{
+    struct { const char *name; enum medium_kind kind; struct block **to; } media[] = {
+        { "cd0.iso", MEDIUM_CDROM, &config->cdrom.block }, { "floppy0.img", MEDIUM_FLOPPY, &config->floppy[0].block },
+        { "floppy1.img", MEDIUM_FLOPPY, &config->floppy[1].block },
+    };
+    char path[PATH_MAX];
+
+    for (unsigned n = 0; n < 3; n++)
+        if (!access(guest_path(g, media[n].name, path), F_OK) && !(*media[n].to = setup_medium(path, media[n].kind, err)))
+            return false;
+    return true;
 }
 
 static FILE *log_open(const struct guest *g)
@@ -63,7 +79,7 @@ static int run(struct invocation *in)
         s.folder = g.folder;
         s.profile = profile;
         log = log_open(&g);
-        if (disks_open(&g, o->ephemeral, &config, &err)) {
+        if (disks_open(&g, o->ephemeral, &config, &err) && media_open(&g, &config, &err)) {
             code = session_run(&s, &config);
         } else {
             setup_media_close(&config);

@@ -106,6 +106,12 @@ static bool choose(struct import *i, struct error *err)
         text_copy(r->reason, sizeof(r->reason), "chosen by the user");
         return true;
     }
+    const json_t *medium = json_object_get(json_array_get(i->media, 0), "details");
+    if (!r->disk_count && json_object_get(medium, "cd.media")) {
+        text_copy(r->profile, sizeof(r->profile), json_string_value(json_array_get(json_object_get(medium, "cd.media"), 0)));
+        text_copy(r->reason, sizeof(r->reason), json_string_value(json_array_get(json_object_get(medium, "notes"), 0)));
+        return true;
+    }
     return rules_choose(rules, &i->facts, r->profile, r->reason, err);
 }
 
@@ -136,6 +142,8 @@ static bool look(struct import *i, struct error *err)
     struct partition_table *table = &i->disk->table;
     struct import_disk *f = i->found;
     char path[PATH_MAX];
+    size_t n;
+    json_t *note;
     struct block *image = i->disk->image ? block_open_qcow2(disk_file(i, i->disk, "disk%u.qcow2.part", path), BLOCK_RDONLY, err) : NULL;
     struct block *disk = i->disk->image ? image : i->source.block;
     if (!disk)
@@ -148,6 +156,8 @@ static bool look(struct import *i, struct error *err)
         bad_tell(i, disk, table);
     if (f->resumed_at)
         partitions_finding(table, "an earlier import had come to byte %llu; reading went on there", (unsigned long long)f->resumed_at);
+    json_array_foreach(json_object_get(i->disk->details, "notes"), n, note)
+        partitions_finding(table, "%s", json_string_value(note));
     geometry_find(disk, table, &f->geometry);
     inspect_light(disk, table, &i->facts);
     block_close(image);
@@ -159,12 +169,13 @@ static bool look(struct import *i, struct error *err)
 static bool conclude(struct import *i, struct error *err)
 {
     meter_show(&i->meter, IMPORT_INSPECTING);
-    look_deeper(i);
+    if (i->r->disk_count)
+        look_deeper(i);
     if (cancelled(i)) {
-        i->r->kept = i->disk->kept;             /* the last one's: the others are no worse */
+        i->r->kept = i->r->disk_count && i->disk->kept;             /* the last one's: the others are no worse */
         return error_set(err, EINTR, "the import of %s was interrupted", i->r->disks[0].source);
     }
-    if (!choose(i, err))
+    if (!choose(i, err) || (!i->r->disk_count && !media_disk(i, err)))
         return false;
     i->r->manifest = manifest_make(i);
     return i->r->manifest ? true : error_set(err, ENOMEM, "no memory for the manifest of %s", i->r->disks[0].source);
@@ -204,6 +215,11 @@ static bool disk_import(struct import *i, const char *name, struct error *err)
     text_copy(i->found->source, sizeof(i->found->source), i->source.block ? name : i->source.name);
     text_copy(i->found->kind, sizeof(i->found->kind), i->source.kind);
     text_copy(i->found->format, sizeof(i->found->format), i->source.format);
+    if (i->source.media != MEDIA_DISK) {
+        bool kept = medium_import(i, err);
+        source_close(&i->source);
+        return kept;
+    }
     i->disk->details = json_incref(i->source.details);
     if (i->o->ddrescue_map && strcmp(i->source.format, "raw"))
         return error_set(err, EINVAL, "a ddrescue map is of a raw image; %s is %s", name, i->source.format);
@@ -263,7 +279,8 @@ static void take_away(struct import *i)
         capture_remove(i, &i->disks[n]);
         unlink(disk_file(i, &i->disks[n], "disk%u.qcow2", path));
     }
-    if (i->r->disk_count)
+    media_remove(i);
+    if (i->r->disk_count || i->media_counts[MEDIA_CD] || i->media_counts[MEDIA_FLOPPY])
         evidence_remove(i->folder);
 }
 
@@ -277,6 +294,7 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
     i->r = r;
     i->folder = o->folder;
     i->meter = (struct meter){ .progress = o->progress, .ui = o->ui };
+    i->media = json_array();
     bool ok = import_steps(i, err);
     meter_show(&i->meter, IMPORT_DONE);
     source_close(&i->source);
@@ -297,6 +315,7 @@ bool import_run(const struct import_options *o, struct import_result *r, struct 
     facts_free(&i->facts);
     identity_free(&i->identity);
     json_decref(i->report);
+    json_decref(i->media);
     free(i);
     return ok;
 }

@@ -100,7 +100,7 @@ char *manifest_make(const struct import *i)
         json_object_set_new(disk, "number", json_integer(n));
         json_array_append_new(disks, disk);
     }
-    json_t *rest = json_pack("{s:o s:o s:{s:b s:o* s:o s:o*} s:{s:s s:s}}", "disks", disks, "pins", pins_json(r),
+    json_t *rest = json_pack("{s:o s:O s:o s:{s:b s:o* s:o s:o*} s:{s:s s:s}}", "disks", disks, "media", i->media, "pins", pins_json(r),
         "inspection", "libguestfs", r->inspected, "note", text_json(r->inspect_note), "facts", facts_json(&i->facts),
         "report", json_incref(i->report), "profile", "name", r->profile, "reason", r->reason);
     json_object_update_missing(all, rest);
@@ -115,12 +115,12 @@ char *import_json(const char *name, const struct import_result *r, bool dry_run)
     const struct import_disk *d = &r->disks[0];
     const struct import_geometry *g = &d->geometry;
     json_t *manifest = r->manifest ? json_loads(r->manifest, 0, NULL) : NULL, *path = json_string(d->source);
-    json_t *all = json_pack("{s:s s:s s:s s:b s:o s:s s:I s:s s:s s:s s:s s:s s:{s:i s:i s:i} s:b s:s s:o s:O* s:o s:o*}",
+    json_t *all = json_pack("{s:s s:s s:s s:b s:o s:s s:I s:s s:s s:s s:s s:s s:{s:i s:i s:i} s:b s:s s:o s:O* s:O* s:o s:o*}",
         "name", name, "profile", r->profile, "reason", r->reason, "dry_run", dry_run, "source", path ? path : json_string("?"),
         "kind", d->kind, "bytes", (json_int_t)d->bytes, "sha256", d->sha256, "os", r->os, "product", r->product, "hostname",
         r->hostname, "address", r->address, "geometry", "cylinders", (int)g->cylinders, "heads", (int)g->heads, "sectors",
         (int)g->sectors, "inspected", r->inspected, "note", r->inspect_note, "findings", strings_json(d->findings, d->finding_count),
-        "disks", json_object_get(manifest, "disks"), "pins", pins_json(r), "manifest", manifest);
+        "disks", json_object_get(manifest, "disks"), "media", json_object_get(manifest, "media"), "pins", pins_json(r), "manifest", manifest);
     char *text = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
     return text;

@@ -68,12 +68,23 @@ static void disk_print(FILE *out, const char *name, const struct import_disk *d,
 char *import_text(const char *name, const struct import_result *r, bool dry_run)
 {
     char *text = NULL;
-    size_t size;
+    size_t size, k, j;
+    const json_t *medium, *note;
     FILE *out = open_memstream(&text, &size);
     json_t *manifest = r->manifest ? json_loads(r->manifest, 0, NULL) : NULL;
     const json_t *facts = json_object_get(json_object_get(manifest, "inspection"), "facts"), *disks = json_object_get(manifest, "disks");
     for (unsigned n = 0; out && n < r->disk_count; n++)
         disk_print(out, name, &r->disks[n], json_object_get(json_object_get(json_array_get(disks, n), "partition_table"), "partitions"), dry_run);
+    json_array_foreach(json_object_get(manifest, "media"), k, medium) {
+        fprintf(out, "%s %s: %lld bytes from %s (%s), SHA-256 %s\n", dry_run ? "would keep" : "kept",
+                json_string_value(json_object_get(medium, "file")), (long long)json_integer_value(json_object_get(medium, "bytes")),
+                json_string_value(json_object_get(medium, "path")), json_string_value(json_object_get(medium, "format")),
+                json_string_value(json_object_get(medium, "sha256")));
+        json_array_foreach(json_object_get(json_object_get(medium, "details"), "notes"), j, note)
+            fprintf(out, "note: %s\n", json_string_value(note));
+    }
+    if (out && !r->disk_count)
+        fprintf(out, "the machine has an empty disk of 2 GiB besides\n");
     for (size_t n = 0; out && n < ARRAY_SIZE(rows); n++)
         row_print(out, &rows[n], facts);
     for (unsigned n = 0; out && n < r->pin_count; n++) {
