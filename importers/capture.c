@@ -199,6 +199,7 @@ static bool finish(struct capture *c, struct error *err)
     struct import *i = c->i;
     struct import_disk *f = i->found;
     char path[PATH_MAX];
+    struct stat st;
     f->bytes = c->reader.position;
     f->sectors = (f->bytes + SECTOR - 1) / SECTOR;
     f->resumed_at = c->reader.half_bytes;
@@ -220,7 +221,8 @@ static bool finish(struct capture *c, struct error *err)
         return false;
     if (chmod(file(c, part, path), 0444))
         return error_set(err, errno, "cannot protect %s: %s", path, strerror(errno));
-    if (strcmp(f->format, "raw") && !access(i->source.name, F_OK) && !digest_file(i->source.name, i->disk->container_sha256, i->o->cancel, err))
+    if (strcmp(f->format, "raw") && !stat(i->source.name, &st) && S_ISREG(st.st_mode) &&
+        !digest_file(i->source.name, i->disk->container_sha256, i->o->cancel, err))
         return false;
     return digest_file(file(c, part, path), f->image_sha256, i->o->cancel, err);
 }
