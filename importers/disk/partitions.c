@@ -151,17 +151,22 @@ static void check_bounds(struct block *disk, struct partition_table *t)
     }
 }
 
-/* Boot sectors of volumes end in the same signature: a table's entries have 00 or 80 in front and one starts behind it. */
-static bool table_plausible(const uint8_t *s)
+/* Entries have 00 or 80 in front (some wrote 81 for the second drive) and begin behind the table; one that does not is damaged. */
+static bool entry_plausible(const uint8_t *e)
 {
-    unsigned used = 0;
+    return !(e[0] & 0x70) && (!e[4] || !le32_get(e + 12) || le32_get(e + 8));
+}
+
+/* Is it a table, or the boot sector of a volume or a bad copy? */
+static bool table_plausible(const struct block *disk, const uint8_t *s)
+{
+    unsigned used = 0, bad = 0;
     for (unsigned i = 0; i < 4; i++) {
         const uint8_t *e = s + TABLE_AT + i * ENTRY_SIZE;
-        if (e[0] & 0x70)                        /* 81h: the second drive, as some wrote it */
-            return false;
-        used += e[4] && le32_get(e + 8) && le32_get(e + 12);
+        bad += !entry_plausible(e);
+        used += entry_plausible(e) && e[4] && le32_get(e + 12) && (!bad || le32_get(e + 8) < disk->size / SECTOR);
     }
-    return used;
+    return used && used >= bad;
 }
 
 static void sniff_all(struct block *disk, struct partition_table *t)
@@ -245,6 +250,11 @@ static void table_read(struct block *disk, struct partition_table *t, uint8_t *s
     t->disk_id = le32_get(s + DISK_ID_AT);
     for (unsigned i = 0; i < 4; i++) {
         const uint8_t *e = s + TABLE_AT + i * ENTRY_SIZE;
+        if (!entry_plausible(e)) {
+            partitions_finding(t, "entry %u of the partition table makes no sense and is ignored", i + 1);
+            t->damaged = true;
+            continue;
+        }
         if (e[4] && le32_get(e + 12))
             entry_add(t, e, i + 1, shift);
         t->kind = e[4] == TYPE_GPT ? TABLE_GPT : t->kind;
@@ -268,6 +278,23 @@ static void table_read(struct block *disk, struct partition_table *t, uint8_t *s
     sniff_all(disk, t);
 }
 
+/* A lost table: the first volume was nearly always made at one of a few places. */
+static void volumes_find(struct block *disk, struct partition_table *t)
+{
+    static const uint16_t places[] = { 17, 26, 32, 34, 56, 63, 2048 };
+    char fs[16], label[36];
+    for (size_t i = 0; i < ARRAY_SIZE(places) && !t->count && places[i] < disk->size / SECTOR; i++) {
+        volume_sniff(disk, places[i] * SECTOR, disk->size - places[i] * SECTOR, fs, label);
+        struct partition *p = fs[0] ? partition_add(t, "lost", NULL, "1", places[i], disk->size / SECTOR - places[i]) : NULL;
+        if (p) {
+            memcpy(p->fs, fs, sizeof(fs)), memcpy(p->label, label, sizeof(label));
+            p->number = 1;
+            t->damaged = true;
+            partitions_finding(t, "without a table, a volume (%s) was found at sector %u", fs, places[i]);
+        }
+    }
+}
+
 void partitions_read(struct block *disk, struct partition_table *t)
 {
     uint8_t s[SECTOR];
@@ -278,9 +305,9 @@ void partitions_read(struct block *disk, struct partition_table *t)
         t->damaged = true;
         return;
     }
-    bool table = le16_get(s + SIGNATURE_AT) == 0xaa55 && table_plausible(s);
+    bool table = le16_get(s + SIGNATURE_AT) == 0xaa55 && table_plausible(disk, s);
     volume_sniff(disk, 0, disk->size, whole.fs, whole.label);
-    if (whole.fs[0] && strcmp(whole.fs, "bsd") && (!table || !strncmp(whole.fs, "fat", 3))) {
+    if (whole.fs[0] && strcmp(whole.fs, "bsd") && (!table || !strncmp(whole.fs, "fat", 3) || !strcmp(whole.fs, "ntfs") || !strcmp(whole.fs, "hpfs"))) {
         t->kind = TABLE_VOLUME;
         t->list[t->count++] = whole;
         if (slices_read(disk, t, &whole))       /* of LVM */
@@ -298,5 +325,6 @@ void partitions_read(struct block *disk, struct partition_table *t)
     } else {
         partitions_finding(t, "the disk has no partition table%s", le16_get(s + SIGNATURE_AT) == 0xaa55 ? " that makes sense" : "");
         t->damaged = le16_get(s + SIGNATURE_AT) == 0xaa55;
+        volumes_find(disk, t);
     }
 }

@@ -405,3 +405,23 @@ Test(partitions, floppy_without_bpb)
     volume_close(&v);
     block_close(d);
 }
+
+/* One entry of garbage beside a good one; and a table of zeros. */
+Test(partitions, damaged_table)
+{
+    struct partition_table t;
+    struct block *d = disk_new(20000);
+    uint8_t s[512], zero[512] = { 0 };
+    entry_put(d, 0, 0, 0x06, 0, 63, 8000);
+    volume_put(d, 63, "fat16");
+    cr_assert_eq(block_read(d, 0, s, 512), 0);
+    memset(s + 462, 0x5a, 16);
+    bytes_put(d, 0, s, 512);
+    partitions_read(d, &t);
+    cr_assert(t.kind == TABLE_MBR && t.damaged && t.count == 1 && !strcmp(t.list[0].fs, "fat16") && found(&t, "entry 2 of the partition table"));
+    bytes_put(d, 0, zero, 512);
+    partitions_read(d, &t);
+    cr_assert(t.kind == TABLE_NONE && t.count == 1 && t.list[0].start == 63 && !strcmp(t.list[0].label, "OLD VOLUME"));
+    cr_assert(found(&t, "no partition table") && found(&t, "a volume (fat16) was found at sector 63"));
+    block_close(d);
+}
