@@ -182,6 +182,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/share/holdover/profiles $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 644 legacy-profiles/* $(DESTDIR)$(PREFIX)/share/holdover/profiles
+	install -d $(DESTDIR)$(PREFIX)/share/holdover/collect
+	install -m 644 drivers/collect/collect.sh drivers/collect/collect.vbs drivers/collect/COLLECT.BAT $(DESTDIR)$(PREFIX)/share/holdover/collect
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/holdover.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdover
 clean:

@@ -32,25 +32,7 @@ static int show(const char *name)
 
     if (!p)
         return fail(EXIT_FAILED, &err);
-    for (size_t i = 0; i < p->count; i++) {
-        const char *section = p->settings[i].section;
-        bool seen = false;
-        for (size_t j = 0; j < i && !seen; j++)
-            seen = !strcmp(p->settings[j].section, section);
-        if (seen)
-            continue;
-        printf("%s[%s]\n", i ? "\n" : "", section);
-        for (size_t j = i; j < p->count; j++) {
-            const struct setting *s = &p->settings[j];
-            const char *slash = s->file ? strrchr(s->file, '/') : NULL;
-            if (strcmp(s->section, section))
-                continue;
-            printf("%s = %s", s->key, s->value);
-            if (s->inherited)
-                printf("   ; %s:%u", slash ? slash + 1 : s->file, s->line);
-            printf("\n");
-        }
-    }
+    profile_print(p, stdout, true);
     profile_free(p);
     return EXIT_FINE;
 }

@@ -27,31 +27,21 @@ static json_t *settings_json(const struct profile *p)
     return all;
 }
 
-static void print_value(const char *label, const json_t *v)
+/* The manifest's plain values, those of the objects in it as object.key. */
+static void print_values(const char *name, const json_t *v)
 {
-    if (json_is_string(v) && *json_string_value(v))
-        printf("%-12s %s\n", label, json_string_value(v));
-    else if (json_is_integer(v))
-        printf("%-12s %lld\n", label, (long long)json_integer_value(v));
-}
+    const char *key;
+    json_t *inner;
 
-/* The manifest's plain values, and those of the objects in it as object.key. */
-static void print_manifest(const json_t *manifest)
-{
-    const char *key, *inner;
-    json_t *v, *w;
-
-    json_object_foreach((json_t *)manifest, key, v) {
+    json_object_foreach((json_t *)v, key, inner) {
         char label[128];
-        if (!json_is_object(v)) {
-            print_value(key, v);
-            continue;
-        }
-        json_object_foreach(v, inner, w) {
-            snprintf(label, sizeof(label), "%s.%s", key, inner);
-            print_value(label, w);
-        }
+        snprintf(label, sizeof(label), "%s%s%s", name, *name ? "." : "", key);
+        print_values(label, inner);
     }
+    if (json_string_length(v))
+        printf("%-12s %s\n", name, json_string_value(v));
+    else if (json_is_integer(v))
+        printf("%-12s %lld\n", name, (long long)json_integer_value(v));
 }
 
 /* Why a setting was pinned at import; "own" when it was not, or when its value has been changed since. */
@@ -80,7 +70,7 @@ static void print_guest(const struct guest *g, const struct profile *p, const js
     printf("%-12s %.1f MB\n", "on disk", (double)guest_bytes(g) / 1e6);
     if (manifest) {
         printf("\nImport:\n");
-        print_manifest(manifest);
+        print_values("", manifest);
     }
     printf("\nSettings (those of %s, and the guest's own):\n", profile_get(p, "profile", "inherit"));
     for (size_t i = 0; i < p->count; i++)

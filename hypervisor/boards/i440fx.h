@@ -18,7 +18,7 @@ enum { DRIVES_MAX = 8, FIRMWARE_MIN = 64 << 10, FIRMWARE_MAX = 4 << 20 };
 struct board {
     struct machine *machine;
     struct profile_machine machine_profile; struct profile_cpu cpu_profile; struct profile_translator translator_profile;
-    struct profile_scsi scsi_profile;
+    struct profile_scsi scsi_profile; struct profile_smbios smbios;
     struct profile_net net_profile;
     struct board_disk disk[MACHINE_DISKS];
     const struct machine_config *config;        /* during machine_create only */

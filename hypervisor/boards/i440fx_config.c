@@ -5,6 +5,7 @@
 #include "boards/i440fx.h"
 #include "devices/fw_cfg.h"
 #include "devices/mc146818.h"
+#include <errno.h>
 #include <stdio.h>
 
 enum { CMOS_FLOPPY = 0x10, CMOS_DISK = 0x12, CMOS_EQUIPMENT = 0x14, CMOS_BASE = 0x15, CMOS_EXTENDED = 0x17, CMOS_TYPE_C = 0x19,
@@ -139,6 +140,36 @@ static void configure_boot(struct board *b)
         fw_cfg_add_file(b->fw_cfg, "bios-geometry", lchs, wrote + 1);
 }
 
+/* Strings for the firmware's own SMBIOS tables (files of their type and offset), and a table of the main board, which it has
+ * not. The BIOS's date is at F000:FFF5, too, where systems without SMBIOS look [SeaBIOS; SMBIOS 2.4, 3.3.1 to 3.3.3]. */
+static bool configure_smbios(struct board *b, struct error *err)
+{
+    static const char *const fields[] = { "0-4", "0-5", "0-8", "1-4", "1-5", "1-6", "1-7" };
+    char *const *text = b->smbios.text, *const uuid = b->smbios.uuid, *const date = text[SMBIOS_BIOS_DATE], name[24];
+    uint8_t board[8 + (SMBIOS_TEXTS - SMBIOS_BOARD) * 65 + 1] = { 2, 8, 0, 2 }, u[16] = { 0 }, *rom = b->firmware + b->firmware_size - 11;
+    size_t n = 8;
+    for (unsigned i = 0, strings = 0; i < SMBIOS_TEXTS; i++)
+        if (*text[i] && i < SMBIOS_BOARD) {
+            snprintf(name, sizeof(name), "smbios/field%s", fields[i]);
+            fw_cfg_add_file(b->fw_cfg, name, text[i], strlen(text[i]) + 1);
+        } else if (*text[i]) {
+            board[4 + i - SMBIOS_BOARD] = (uint8_t)++strings;
+            n += MIN(64u, (unsigned)snprintf((char *)board + n, 65, "%s", text[i])) + 1;
+        }
+    if (n > 8)
+        fw_cfg_add_file(b->fw_cfg, "smbios/table2-0", board, n + 1);
+    if (strlen(date) >= 8 && rom[2] == '/' && rom[5] == '/') {
+        memcpy(rom, date, 6);
+        memcpy(rom + 6, date + strlen(date) - 2, 2);
+    }
+    if (*uuid && sscanf(uuid, "%2hhx%2hhx%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx-%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &u[0], &u[1], &u[2], &u[3],
+                        &u[4], &u[5], &u[6], &u[7], &u[8], &u[9], &u[10], &u[11], &u[12], &u[13], &u[14], &u[15]) != 16)
+        return error_set(err, EINVAL, "smbios.uuid '%s' is no UUID, as in 564d1f3a-0b7c-4e2d-9a61-00505612ab34", uuid);
+    if (*uuid)
+        fw_cfg_add_file(b->fw_cfg, "smbios/field1-8", u, sizeof(u));
+    return true;
+}
+
 static void configure_fw_cfg(struct board *b)
 {
     static const uint8_t uuid[16] = { 0 }, menu[8] = { 0 }, states[6] = { 0x80, 0, 0, 1, 2, 0x80 }, irq0 = 1;
@@ -157,8 +188,7 @@ static void configure_fw_cfg(struct board *b)
 
 bool i440fx_configure(struct board *b, struct error *err)
 {
-    (void)err;
     configure_cmos(b);
     configure_fw_cfg(b);
-    return true;
+    return configure_smbios(b, err);
 }

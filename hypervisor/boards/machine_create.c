@@ -37,6 +37,7 @@ static bool read_profile(struct board *b, struct error *err)
         !profile_apply(p, "cpu", profile_cpu_properties, &b->cpu_profile, err) ||
         !profile_apply(p, "translator", profile_translator_properties, &b->translator_profile, err) ||
         !profile_apply(p, "scsi", profile_scsi_properties, &b->scsi_profile, err) ||
+        !profile_apply(p, "smbios", profile_smbios_properties, &b->smbios, err) ||
         !profile_apply(p, "net", profile_net_properties, &b->net_profile, err))
         return false;
     for (unsigned n = 0; n < MACHINE_DISKS; n++) {
@@ -177,6 +178,7 @@ static void board_free(struct machine *m)
     property_free(profile_machine_properties, &b->machine_profile);
     property_free(profile_cpu_properties, &b->cpu_profile);
     property_free(profile_scsi_properties, &b->scsi_profile);
+    property_free(profile_smbios_properties, &b->smbios);
     property_free(profile_net_properties, &b->net_profile);
     for (unsigned n = 0; n < MACHINE_DISKS; n++)
         property_free(board_disk_properties, &b->disk[n]);

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SUFFIX ".profile"
@@ -87,13 +86,6 @@ static struct profile *file_read(const char *path, struct error *err)
     return r.own;
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
 const char *profile_folder(void)
 {
     static _Thread_local char folder[PATH_MAX + 64];
@@ -111,7 +103,7 @@ const char *profile_folder(void)
             *slash = 0;
         for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
             snprintf(folder, sizeof(folder), "%s/%s", program, beside[i]);
-            if (is_folder(folder))
+            if (!access(folder, X_OK))
                 return folder;
         }
     }
@@ -187,19 +179,16 @@ static void drop_inherited(struct profile *p)
 struct profile *profile_load(const char *name_or_path, struct error *err)
 {
     struct profile *p = load_depth(name_or_path, 0, err);
-    const char *slash = strrchr(name_or_path, '/');
-    size_t suffix = strlen(SUFFIX), length;
+    const char *slash = strrchr(name_or_path, '/'), *name = slash ? slash + 1 : name_or_path;
+    size_t suffix = strlen(SUFFIX), length = strlen(name);
 
     if (!p)
         return NULL;
     drop_inherited(p);
     free(p->name);
-    p->name = strdup(slash ? slash + 1 : name_or_path);
+    p->name = strndup(name, length > suffix && !strcmp(name + length - suffix, SUFFIX) ? length - suffix : length);
     if (!p->name)
         abort();
-    length = strlen(p->name);
-    if (length > suffix && !strcmp(p->name + length - suffix, SUFFIX))
-        p->name[length - suffix] = 0;
     return p;
 }
 
@@ -212,29 +201,28 @@ static bool writable(const struct setting *s)
            s->value[0] != ';' && !(n && (strchr(" \t", s->value[0]) || strchr(" \t", s->value[n - 1])));
 }
 
-static bool settings_write(const struct profile *p, FILE *f, struct error *err)
+void profile_print(const struct profile *p, FILE *f, bool all)
 {
-    for (size_t i = 0; i < p->count; i++) {
-        const char *section = p->settings[i].section;
-        bool seen = p->settings[i].inherited, first = true;
-        for (size_t j = 0; j < i && !seen; j++)
-            seen = !p->settings[j].inherited && !strcmp(p->settings[j].section, section);
+    for (size_t i = 0, printed = 0; i < p->count; i++) {
+        bool seen = false, open = false;
+        for (size_t j = 0; j < i; j++)
+            seen |= !strcmp(p->settings[j].section, p->settings[i].section);
         for (size_t j = i; j < p->count && !seen; j++) {
             const struct setting *s = &p->settings[j];
-            if (s->inherited || strcmp(s->section, section))
+            const char *slash = s->file ? strrchr(s->file, '/') : NULL;
+            if ((s->inherited && !all) || strcmp(s->section, p->settings[i].section))
                 continue;
-            if (!writable(s))
-                return error_set(err, EINVAL, "the value of %s.%s cannot be written to a profile: '%s'", section, s->key,
-                                 s->value);
-            if (first)
-                fprintf(f, "%s[%s]\n", i ? "\n" : "", section);
-            first = false;
+            if (!open)
+                fprintf(f, "%s[%s]\n", printed++ ? "\n" : "", s->section);
+            open = true;
             if (s->reason)
                 fprintf(f, "; %.*s\n", LINE_MAX_BYTES - 2, s->reason);
-            fprintf(f, "%s = %s\n", s->key, s->value);
+            fprintf(f, "%s = %s", s->key, s->value);
+            if (s->inherited)
+                fprintf(f, "   ; %s:%u", slash ? slash + 1 : s->file, s->line);
+            fputc('\n', f);
         }
     }
-    return true;
 }
 
 bool profile_write(const struct profile *p, const char *path, struct error *err)
@@ -245,11 +233,15 @@ bool profile_write(const struct profile *p, const char *path, struct error *err)
 
     if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
         return error_set(err, ENAMETOOLONG, "the path %s is too long", path);
+    for (const struct setting *s = p->settings; s < p->settings + p->count; s++)
+        if (!s->inherited && !writable(s))
+            return error_set(err, EINVAL, "the value of %s.%s cannot be written to a profile: '%s'", s->section, s->key, s->value);
     if (!(f = fopen(temporary, "we")))
         return error_set(err, errno, "cannot write %s: %s", temporary, strerror(errno));
-    ok = settings_write(p, f, err);
-    if (ok && (fflush(f) || ferror(f) || fsync(fileno(f))))
-        ok = error_set(err, errno, "cannot write %s: %s", temporary, strerror(errno));
+    profile_print(p, f, false);
+    ok = !fflush(f) && !ferror(f) && !fsync(fileno(f));
+    if (!ok)
+        error_set(err, errno, "cannot write %s: %s", temporary, strerror(errno));
     fclose(f);
     if (ok && rename(temporary, path))
         ok = error_set(err, errno, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
@@ -258,40 +250,26 @@ bool profile_write(const struct profile *p, const char *path, struct error *err)
     return ok;
 }
 
-static int by_name(const void *a, const void *b)
+static int is_profile(const struct dirent *e)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    size_t n = strlen(e->d_name), suffix = strlen(SUFFIX);
+
+    return n > suffix && e->d_name[0] != '.' && !strcmp(e->d_name + n - suffix, SUFFIX);
 }
 
 char **profile_list(struct error *err)
 {
-    const char *folder = profile_folder();
-    DIR *dir = opendir(folder);
-    char **names = calloc(1, sizeof(*names));
-    size_t count = 0, suffix = strlen(SUFFIX);
-    struct dirent *e;
+    struct dirent **found;
+    int count = scandir(profile_folder(), &found, is_profile, alphasort);
+    char **names = count < 0 ? NULL : calloc((size_t)count + 1, sizeof(*names));
 
-    if (!names)
-        abort();
-    if (!dir) {
-        error_set(err, errno, "cannot list the profiles in %s: %s; set HOLDOVER_PROFILES", folder, strerror(errno));
-        free(names);
+    if (!names) {
+        error_set(err, errno, "cannot list the profiles in %s: %s; set HOLDOVER_PROFILES", profile_folder(), strerror(errno));
         return NULL;
     }
-    while ((e = readdir(dir))) {
-        size_t n = strlen(e->d_name);
-        char **grown;
-        if (n <= suffix || e->d_name[0] == '.' || strcmp(e->d_name + n - suffix, SUFFIX))
-            continue;
-        grown = realloc(names, (count + 2) * sizeof(*names));
-        if (!grown)
-            abort();
-        names = grown;
-        names[count++] = strndup(e->d_name, n - suffix);
-        names[count] = NULL;
-    }
-    closedir(dir);
-    qsort(names, count, sizeof(*names), by_name);
+    for (int i = 0; i < count; free(found[i++]))
+        names[i] = strndup(found[i]->d_name, strlen(found[i]->d_name) - strlen(SUFFIX));
+    free(found);
     return names;
 }
 

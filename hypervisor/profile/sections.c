@@ -60,6 +60,21 @@ const struct property profile_net_properties[] = {
     PROPERTY(struct profile_net, capture, "", "file that takes all frames, in pcap format"),
     END
 };
+const struct property profile_smbios_properties[] = {
+    PROPERTY_AS(struct profile_smbios, text[0], "bios-vendor", "", "maker of the BIOS"),
+    PROPERTY_AS(struct profile_smbios, text[1], "bios-version", "", "version of the BIOS"),
+    PROPERTY_AS(struct profile_smbios, text[2], "bios-date", "", "date of the BIOS, as in 08/14/1998; in its ROM, too"),
+    PROPERTY_AS(struct profile_smbios, text[3], "vendor", "", "maker of the computer"),
+    PROPERTY_AS(struct profile_smbios, text[4], "product", "", "name of the computer"),
+    PROPERTY_AS(struct profile_smbios, text[5], "version", "", "version of the computer"),
+    PROPERTY_AS(struct profile_smbios, text[6], "serial", "", "serial number of the computer"),
+    PROPERTY_AS(struct profile_smbios, text[7], "board-vendor", "", "maker of the main board"),
+    PROPERTY_AS(struct profile_smbios, text[8], "board-product", "", "name of the main board"),
+    PROPERTY_AS(struct profile_smbios, text[9], "board-version", "", "version of the main board"),
+    PROPERTY_AS(struct profile_smbios, text[10], "board-serial", "", "serial number of the main board"),
+    PROPERTY(struct profile_smbios, uuid, "", "UUID of the computer"),
+    END
+};
 const struct property profile_stop_properties[] = {
     PROPERTY_AS(struct profile_stop, power_button, "power-button", "yes", "press the power button first (needs machine.acpi)"),
     PROPERTY(struct profile_stop, keys, "", "keys pressed then, separated by blanks, as in ctrl-alt-del"),
@@ -79,6 +94,7 @@ const struct profile_section profile_sections[] = {
     { "translator", profile_translator_properties, "the engine of that name" },
     { "scsi", profile_scsi_properties, "SCSI adapter" },
     { "net", profile_net_properties, "network card and what it is connected to" },
+    { "smbios", profile_smbios_properties, "what the firmware tells of computer and BIOS" },
     { "stop", profile_stop_properties, "how `holdover stop` shuts the system down" },
     { "window", profile_window_properties, "how the window starts" },
     { NULL, NULL, NULL }

@@ -434,3 +434,12 @@ EOF
         grep -qF "$pin" $work/import.txt || { echo "no pin $pin"; return 1; }
     done
 }
+# The old machine's BIOS and board, as Linux reads them from SMBIOS's tables.
+smbios() {
+    prepare kernel-686
+    boot --kernel $O/guests/vmlinuz-686 --initrd $O/guests/initrd-686.gz --append 'console=tty0 quiet' --set 'smbios.bios-vendor=Award Software' \
+        --set smbios.bios-date=04/26/2000 --set smbios.serial=XYZ123 --set smbios.board-serial=MB-0001 --set smbios.board-vendor=Acme \
+        --set smbios.uuid=564d1f3a-0b7c-4e2d-9a61-00505612ab34 --until 'SHELL READY' \
+        --type 'mount -t sysfs s /mnt; cd /mnt/class/dmi/id; cat bios_vendor bios_date board_vendor product_uuid product_serial board_serial\n' \
+        --until 'Award Software' --until '04/26/2000' --until 'Acme' --until '564d1f3a-0b7c-4e2d-9a61-00505612ab34' --until 'XYZ123' --until 'MB-0001' --for 150
+}

@@ -181,6 +181,7 @@ Test(pins, identity)
     IS("machine.memory", "128M");
     IS("machine.utc", "yes");
     IS("ide.chip", "piix4");
+    IS("smbios.bios-date", "08/14/98");
     cr_assert(found("2 processors"));
     identity_free(&id);
 }
