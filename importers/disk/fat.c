@@ -46,8 +46,8 @@ static bool bpb_open(struct volume *v)
 {
     uint8_t s[512], b[3] = { 0 };
     struct fat *f = v->own;
-    if (!volume_read(v, 0, s, sizeof(s)))
-        return false;
+    if (!volume_read(v, 0, s, sizeof(s)) || (!any_nonzero(s, sizeof(s)) && !volume_read(v, 6 * 512, s, sizeof(s))))
+        return false;                           /* FAT32 keeps a copy in sector 6 */
     uint64_t sector = le16_get(s + 11), reserved = le16_get(s + 14), fats = s[16], total = le16_get(s + 19), fat = le16_get(s + 22);
     f->root_entries = le16_get(s + 17);
     total = total ? total : le32_get(s + 32);

@@ -12,7 +12,8 @@ static const struct magic magics[] = {
     { 65536 + 52, "ReIsEr", 6, "reiserfs", 65536 + 100, 16 }, { 8192 + 52, "ReIsEr", 6, "reiserfs", 0, 0 }, { 32768, "JFS1", 4, "jfs", 32768 + 152, 16 },
     { 4086, "SWAP-SPACE", 10, "swap", 0, 0 }, { 4086, "SWAPSPACE2", 10, "swap", 1052, 16 }, { 512, "LABELONE", 8, "lvm", 0, 0 },
     { 0, "HM\1\0", 4, "lvm", 172, 32 }, { 512, "\x57\x45\x56\x82", 4, "bsd", 0, 0 }, { 8192 + 1372, "\x54\x19\x01\x00", 4, "ufs", 0, 0 },
-    { 4, "QNX4FS", 6, "qnx4", 0, 0 }, { 544, "1SFB", 4, "befs", 512, 32 },
+    { 4, "QNX4FS", 6, "qnx4", 0, 0 }, { 32769, "CD001", 5, "iso9660", 32808, 32 },
+    { 3, "EXFAT   ", 8, "exfat", 0, 0 }, { 0, "LUKS\xba\xbe", 6, "luks", 0, 0 }, { 544, "1SFB", 4, "befs", 512, 32 },
     { 4096, "\xfc\x4e\x2b\xa9", 4, "raid", 4096 + 32, 32 },
 };
 

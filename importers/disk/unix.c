@@ -37,8 +37,14 @@ static uint64_t pointer_get(const uint8_t *p, unsigned width)
 
 static bool ext_open(struct volume *v, struct unix_fs *u)
 {
-    uint8_t s[1024];
-    if (!volume_read(v, 1024, s, sizeof(s)) || le16_get(s + 56) != 0xef53 || le32_get(s + 24) > 6)
+    static const uint64_t places[] = { 1024, 8193 << 10, 32768ull << 12 };     /* the copies count when the start was lost */
+    uint8_t b[2048];
+    const uint8_t *s = b + 1024;
+    uint64_t at = places[0];
+    for (size_t i = 0; i < ARRAY_SIZE(places) && (!i || !any_nonzero(b, sizeof(b))); i++)
+        if (!volume_read(v, (at = places[i]) - 1024, b, sizeof(b)))
+            return false;
+    if (le16_get(s + 56) != 0xef53 || le32_get(s + 24) > 6)
         return false;
     bool revision = le32_get(s + 76);
     uint32_t incompat = revision ? le32_get(s + 96) : 0, compat = revision ? le32_get(s + 92) : 0;
@@ -48,7 +54,7 @@ static bool ext_open(struct volume *v, struct unix_fs *u)
     u->per_group = le32_get(s + 40);
     u->shape.inode = revision ? le16_get(s + 88) : 128;
     u->descriptor = incompat & INCOMPAT_64BIT ? le16_get(s + 254) : 32;
-    u->descriptors = (uint64_t)(le32_get(s + 20) + 1ull) * u->block;
+    u->descriptors = align_down(at, u->block) + u->block;
     v->written = le32_get(s + 48);
     snprintf(v->fs, sizeof(v->fs), "%s", incompat & (INCOMPAT_EXTENTS | INCOMPAT_64BIT) ? "ext4" :
              compat & COMPAT_JOURNAL ? "ext3" : "ext2");

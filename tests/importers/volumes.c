@@ -280,3 +280,35 @@ Test(volumes, damage)
         block_close(b);
     }
 }
+
+/* The first 4 KiB are gone: copies of boot sectors and superblocks serve. */
+Test(volumes, lost_starts)
+{
+    static const struct { const char *make, *fs; size_t lost; } kinds[] = {
+        { "mke2fs -F -q -t ext2 -b 1024 -d '%s' '%s'", "ext2", 2048 }, { "mkfs.fat -F 32 -s 1 -n LOST '%.0s%s'", "fat32", 512 },
+        { "mkntfs -F -Q -q '%.0s%s'", "ntfs", 2048 },
+    };
+    char *folder = test_folder(), *from = strdup(test_path(folder, "from"));
+    uint8_t zeros[2048] = { 0 };
+    NEED("mke2fs", "mkfs.fat", "mkntfs");
+    samples_write(from);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        char name[8] = { (char)('a' + i) }, line[600];
+        char *image = image_new(folder, name, 40);
+        snprintf(line, sizeof(line), kinds[i].make, from, image);
+        cr_assert_eq(test_run("%s", line), 0);
+        struct error err;
+        struct block *b = block_open_raw(image, 0, &err);
+        cr_assert_eq(block_write(b, 0, zeros, kinds[i].lost), 0);
+        block_close(b);
+        struct volume v;
+        struct tree t;
+        b = image_open(image, 0, &v, &t, kinds[i].fs);
+        struct count c = { .seek = "LARGE.BIN" };
+        cr_assert(t.list(t.at, "/", count_each, &c));
+        cr_assert(i || c.size == 900001);
+        volume_close(&v);
+        block_close(b);
+    }
+    free(from);
+}
