@@ -46,7 +46,7 @@ static void look_deeper(struct import *i)
 {
     struct import_result *r = i->r;
     unsigned seconds = i->o->inspect_seconds ? i->o->inspect_seconds : INSPECT_SECONDS;
-    bool damaged = false, any = false, plain = true;
+    bool damaged = false, any = false;
     struct inspect_image images[IMPORT_DISKS];
     char real[IMPORT_DISKS][PATH_MAX];
     for (unsigned n = 0; n < r->disk_count; n++) {
@@ -55,18 +55,13 @@ static void look_deeper(struct import *i)
         const char *path = image ? disk_file(i, &i->disks[n], "disk%u.qcow2.part", part) : r->disks[n].source;
         damaged = damaged || i->disks[n].table.damaged;
         any = any || i->disks[n].table.kind != TABLE_NONE;
-        const char *format = image ? "qcow2" : r->disks[n].format;
-        plain = plain && (image || ((!strcmp(r->disks[n].kind, "file") || !strcmp(r->disks[n].kind, "block device")) &&
-                                    (!strcmp(format, "raw") || (!strcmp(format, "qcow2") && !i->o->parent_count))));
-        images[n] = (struct inspect_image){ realpath(path, real[n]) ? real[n] : path, format };
+        images[n] = (struct inspect_image){ realpath(path, real[n]) ? real[n] : path, image ? "qcow2" : r->disks[n].format };
     }
     if (i->o->no_inspect)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not asked");
     else if (damaged)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: the partition table is damaged and could make it "
                  "hang");
-    else if (!plain)
-        snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: in a dry run it looks only at raw and qcow2 files");
     else if (!any)
         snprintf(r->inspect_note, IMPORT_TEXT, "libguestfs was not started: there is no partition table and no file system");
     else
@@ -156,6 +151,10 @@ static bool look(struct import *i, struct error *err)
         bad_tell(i, disk, table);
     if (f->resumed_at)
         partitions_finding(table, "an earlier import had come to byte %llu; reading went on there", (unsigned long long)f->resumed_at);
+    const char *stored = json_string_value(json_object_get(i->disk->details, "stored_md5"));
+    if (stored)
+        partitions_finding(table, "the MD5 %s that the image has stored %s", stored,
+                           strcasecmp(stored, f->md5) ? "is not that of the disk as it was read" : "is that of the disk as it was read");
     json_array_foreach(json_object_get(i->disk->details, "notes"), n, note)
         partitions_finding(table, "%s", json_string_value(note));
     geometry_find(disk, table, &f->geometry);

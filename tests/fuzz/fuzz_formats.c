@@ -95,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t *store;
+    static size_t used = FILE_MOST;
     uint8_t bytes[3000];
     const char *format;
     struct error err;
@@ -103,11 +104,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         store = malloc(FILE_MOST);
     if (size < 32 || size > MIB)
         return 0;
-    memset(store, 0, FILE_MOST);
+    memset(store, 0, used);
     struct block *file = block_new(&fuzz_class, &err);
     ((struct fuzz_file *)file)->bytes = store;
     file->read_only = true;
-    file->size = image_make(store, data, size);
+    used = file->size = image_make(store, data, size);
     struct block *b = format_open(file, &(struct format_names){ .path = "/nowhere/fuzz" }, &format, &details, &err);
     for (uint64_t i = 0; b && i < 24; i++) {
         uint64_t most = b->size - MIN(b->size, sizeof(bytes)), at = most ? (i < 8 ? i * 2048 : size * 2654435761u + i * i * 77777777) % most : 0;

@@ -352,3 +352,107 @@ Test(formats, parents, .timeout = 120)
     json_decref(details);
     free(base), free(mid), free(bytes);
 }
+
+/* COWD, the sparse disk of old VMware: grains of one sector, tables of 4096; alone and as a part that a descriptor names. */
+Test(formats, cowd)
+{
+    enum { SECTORS = 9000, TABLES = 3 };
+    char *folder = test_folder(), *path = test_path(folder, "old.vmdk"), *text = test_path(folder, "new.vmdk");
+    const char *descriptor = "# Disk DescriptorFile\ncreateType=\"vmfsThin\"\nRW 9000 VMFSSPARSE \"old.vmdk\"\n", *name;
+    uint8_t *image = calloc(1, 8 << 20), *bytes = calloc(SECTORS, 512);
+    size_t at = 5 + TABLES * 32;
+    struct error err;
+    json_t *details;
+    memcpy(image, "COWD\x01\0\0\0\x03\0\0", 12);
+    le32_put(image + 12, SECTORS), le32_put(image + 16, 1), le32_put(image + 20, 4), le32_put(image + 24, TABLES);
+    for (size_t t = 0; t < TABLES; t++)
+        le32_put(image + 4 * 512 + t * 4, t == 1 ? 0 : (uint32_t)(5 + t * 32));        /* the middle one: a hole of 2 MiB */
+    for (size_t s = 0; s < SECTORS; s += 7) {
+        if (s / 4096 == 1)
+            continue;
+        le32_put(image + (5 + s / 4096 * 32) * 512 + s % 4096 * 4, (uint32_t)at);
+        memset(image + at++ * 512, (int)(s % 250 + 1), 512);
+        memset(bytes + s * 512, (int)(s % 250 + 1), 512);
+    }
+    test_write(path, image, at * 512);
+    test_write(text, descriptor, strlen(descriptor));
+    for (int k = 0; k < 2; k++) {
+        struct block *b = open_with(k ? text : path, NULL, 0, &name, &details, &err);
+        cr_assert(b, "%s", err.text);
+        cr_assert_eq(b->size, SECTORS * 512);
+        check_bytes(b, bytes, SECTORS * 512, "cowd");
+        block_close(b);
+        json_decref(details);
+    }
+    le32_put(image + 5 * 512 + 7 * 4, (uint32_t)at - 1);       /* two sectors in one place */
+    test_write(path, image, at * 512);
+    refused(path, "where another byte is");
+    free(image), free(bytes);
+}
+
+static uint8_t *vhdx_item(uint8_t *metadata, const char *first)
+{
+    for (uint8_t *m = metadata + 32; m < metadata + 65536; m += 32)
+        if (!memcmp(m, first, 4))
+            return metadata + le32_get(m + 16);
+    return NULL;
+}
+
+/* qemu-img makes no differencing VHDX: one of its images is made one, with a parent locator and a block of which half is the parent's. */
+Test(formats, vhdx_differencing)
+{
+    if (!test_program("qemu-img"))
+        TEST_SKIP("formats.vhdx_differencing", "qemu-img is not installed");
+    char *folder = test_folder(), *a = test_path(folder, "a.raw"), *c = test_path(folder, "c.raw"), *parent = test_path(folder, "p.vhdx"),
+         *child = test_path(folder, "c.vhdx"), linkage[64];
+    size_t length = 3 << 20, n, m;
+    uint8_t *bytes = disk_bytes(length, 11), *over = disk_bytes(length, 12);
+    const char *named[] = { child, parent }, *name;
+    struct error err;
+    json_t *details;
+    memset(over + (1 << 20), 0, 1 << 20);       /* block 1 is not in the child */
+    test_write(a, bytes, length), test_write(c, over, length);
+    cr_assert_eq(test_run("cd '%s' && for x in a c; do qemu-img convert -f raw -O vhdx -o block_size=1M $x.raw $x.vhdx || exit 1; done; mv a.vhdx p.vhdx", folder), 0);
+    uint8_t *p = test_read(parent, &m), *f = test_read(child, &n), *metadata = f, *table = f;
+    for (uint8_t *r = f + 196608 + 16, k = 0; k < 2; k++, r += 32)
+        *(r[0] == 0x66 ? &table : &metadata) = f + le64_get(r + 16);
+    cr_assert(!memcmp(metadata, "metadata", 8));
+    uint64_t newest = le64_get(p + 65536 + 8) > le64_get(p + 131072 + 8) ? 65536 : 131072;
+    uint8_t *g = p + newest + 32, *parameters = vhdx_item(metadata, "\x37\x67\xa1\xca"), *locator = metadata + 0x20000;
+    snprintf(linkage, sizeof(linkage), "{%08X-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}", le32_get(g), le16_get(g + 4), le16_get(g + 6), g[8], g[9], g[10],
+             g[11], g[12], g[13], g[14], g[15]);
+    cr_assert(parameters);
+    le32_put(parameters + 4, 2);                /* has a parent */
+    unsigned items = le16_get(metadata + 10);
+    memcpy(metadata + 32 + items * 32, "\x2d\x5f\xd3\xa8\x0b\xb3\x4d\x45\xab\xf7\xd3\xd8\x48\x34\xab\x0c", 16);
+    le32_put(metadata + 48 + items * 32, 0x20000), le32_put(metadata + 52 + items * 32, 400);
+    le16_put(metadata + 10, (uint16_t)(items + 1));
+    const char *pairs[] = { "parent_linkage", linkage, "relative_path", ".\\p.vhdx" };
+    le16_put(locator + 18, 2);
+    for (unsigned k = 0, at = 44; k < 4; k++) {
+        le32_put(locator + 20 + k / 2 * 12 + k % 2 * 4, at), le16_put(locator + 28 + k / 2 * 12 + k % 2 * 2, (uint16_t)(strlen(pairs[k]) * 2));
+        for (size_t i = 0; i < strlen(pairs[k]); i++, at += 2)
+            le16_put(locator + at, (uint8_t)pairs[k][i]);
+    }
+    cr_assert_eq(le64_get(table) & 7, 6);
+    le64_put(table + 8, 0);
+    le64_put(table, (le64_get(table) & ~7ull) | 7);
+    le64_put(table + 4096 * 8, (uint64_t)n | 6);        /* one bitmap for 4096 blocks of 1 MiB */
+    cr_assert_eq(n % (1 << 20), 0);
+    f = realloc(f, n + (1 << 20));
+    memset(f + n, 0, 1 << 20), memset(f + n, 0x5a, 128), memset(f + n + 128, 255, 64);     /* of block 0 single sectors, then all, then none */
+    test_write(child, f, n + (1 << 20));
+    refused(child, "--parent");
+    cr_assert(!open_with(child, named, 1, &name, &details, &err) && strstr(err.text, "p.vhdx"), "%s", err.text);
+    struct block *b = open_with(child, named, 2, &name, &details, &err);
+    cr_assert(b, "%s", err.text);
+    for (size_t s = 0; s < 4096; s++) {
+        bool own = s < 1024 ? 0x5a >> s % 8 & 1 : s < 1536 || s / 2048 == 2;
+        memcpy(bytes + s * 512, (own ? over : bytes) + s * 512, 512);
+    }
+    memcpy(bytes + (2 << 20), over + (2 << 20), 1 << 20);
+    check_bytes(b, bytes, length, "vhdx differencing");
+    block_close(b);
+    json_decref(details);
+    free(p), free(f), free(bytes), free(over);
+}
