@@ -222,7 +222,11 @@ static void network_pins(struct work *w)
     uint32_t address, mask = 0xffffff00, gateway, dns;
     struct in_addr in;
     const char *text, *netmask = facts_get(&w->facts, "netmask");
-    char mac[18];
+    char mac[18], dotted[INET_ADDRSTRLEN];
+    if (netmask && !strncasecmp(netmask, "0x", 2)) {            /* as BSD writes it */
+        in.s_addr = htonl((uint32_t)strtoul(netmask, NULL, 16));
+        netmask = inet_ntop(AF_INET, &in, dotted, sizeof(dotted));
+    }
     for (size_t i = 0; i < w->facts.count; i++)
         if (!strcmp(w->facts.list[i].key, "mac") && mac_read(w->facts.list[i].value, mac))
             pin(w->r, "net", "mac", mac, "the old machine's own: licences and activation look at it");

@@ -53,7 +53,7 @@ static bool found(const char *text)
 Test(pins, network_cards)
 {
     static const char *const cards[][2] = {
-        { "pcnet32", "pcnet" }, { "AMDPCN", "pcnet" }, { "lnc0", "pcnet" }, { "pnt", "pcnet" }, { "ne", "ne2000" }, { "ne2k-pci", "rtl8029" },
+        { "pcnet32", "pcnet" }, { "AMDPCN", "pcnet" }, { "lnc0", "pcnet" }, { "dc", "dec21140" }, { "lance", "pcnet" }, { "pnt", "pcnet" }, { "ne", "ne2000" }, { "ne2k-pci", "rtl8029" },
         { "8139too", "rtl8139" }, { "rl0", "rtl8139" }, { "tulip", "dec21140" }, { "dc21x4", "dec21140" }, { "e1000", "e1000" }, { "el90x", "" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cards); i++) {
@@ -116,6 +116,11 @@ Test(pins, memory_and_processor)
     IS("cpu.model", "pentium");
     PINS("cpu", "x86 Family 5 Model 8 Stepping 12, AuthenticAMD");
     IS("cpu.model", "pentium-mmx");
+    PINS("cpu", "Intel Pentium III (Coppermine) stepping 03");
+    IS("cpu.model", "pentium3");
+    PINS("cpu", "Pentium 75 - 200 stepping 04", "os.type", "linux", "memory", "65536 KiB");
+    IS("cpu.model", "pentium");
+    IS("machine.memory", "64M");
     PINS("hal", "halacpi");
     IS("machine.acpi", "yes");
 }
@@ -131,6 +136,9 @@ Test(pins, addresses_make_a_network)
     IS("net.gateway", "");
     IS("net.dns", "");
     cr_assert(found("10.0.0.1"));
+    PINS("address", "10.1.2.3", "netmask", "0xffff0000", "gateway", "10.1.9.9");
+    IS("net.netmask", "255.255.0.0");
+    IS("net.gateway", "10.1.9.9");
     PINS("address", "10.1.2.3", "netmask", "255.255.255.252", "gateway", "10.1.2.1");
     IS("net.netmask", "");                      /* no room: the machine would refuse it */
     PINS("address", "10.1.2.3\x1b[2J", "gateway", "10.1.2.1");
