@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(HERE, "make"))
 from base import Skip  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("O", "build"))
-HOLDOVER = os.path.join(BUILD, "holdover")
+HOLDOVER = os.environ.get("HOLDOVER") or os.path.join(BUILD, "holdover")
 WORK = os.path.join(BUILD, "disks")
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 locks, locks_lock, look = {}, threading.Lock(), threading.Lock()       # libguestfs: one at a time

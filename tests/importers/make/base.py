@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 
 os.environ["PATH"] += ":/sbin:/usr/sbin"
 os.environ["MTOOLS_SKIP_CHECK"] = "1"
@@ -123,6 +124,9 @@ def spread(tree, folder, when=None):
                 f.write(data.encode("latin-1") if isinstance(data, str) else data)
             if when:
                 os.utime(path, (when, when))
+    if when:
+        for top, _, _ in os.walk(folder, topdown=False):
+            os.utime(top, (when, when))
 
 
 def fat(path, place, tree, bits=16, oem=b"MSDOS5.0", label=None, geometry=(16, 63), code=b"", when=None, serial="1a2b3c4d", cluster=0,
@@ -152,6 +156,31 @@ def fat(path, place, tree, bits=16, oem=b"MSDOS5.0", label=None, geometry=(16, 6
             run("mcopy", "-i", image, "-s", "-m", "-Q", "-o", *[os.path.join(folder, t) for t in tops], "::")
         for name in hidden:
             run("mattrib", "-i", image, "+h", "+s", "::" + name)
+    if when:
+        fat_dates(path, place, when)
+
+
+def fat_dates(path, place, when):
+    """Folders and labels, which mtools and mkfs.fat date to today, get the day of all others."""
+    then = time.gmtime(when)
+    date = struct.pack("<H", (then.tm_year - 1980) << 9 | then.tm_mon << 5 | then.tm_mday)
+    with open(path, "r+b") as f:
+        at, end = place[0] * SECTOR, (place[0] + place[1]) * SECTOR
+        while at < end:
+            try:
+                at = os.lseek(f.fileno(), at, os.SEEK_DATA) & ~511
+            except OSError:
+                return
+            stop = min(end, os.lseek(f.fileno(), at, os.SEEK_HOLE), at + (16 << 20))
+            f.seek(at)
+            block = f.read(stop - at)
+            for n in range(0, len(block) - 31, 32):
+                stamps = {block[n + 16:n + 18], block[n + 18:n + 20], block[n + 24:n + 26]}
+                if block[n + 11] & 0x18 and block[n + 11] & 0x0f != 0x0f and len(stamps) == 1 and struct.unpack("<H", stamps.pop())[0] >> 9 >= 44:
+                    for field in (16, 18, 24):
+                        f.seek(at + n + field)
+                        f.write(date)
+            at = stop
 
 
 def ntfs(path, place, tree, label="", heads=255, sectors=63):
