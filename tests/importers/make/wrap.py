@@ -248,10 +248,6 @@ def odd(disk, folder): return cut(disk, folder, 1, 77)
 def oddshort(disk, folder): return cut(disk, folder, 0.5, 301)
 
 
-def odde01(disk, folder):
-    return Source(*e01(cut(disk, folder, 0.5, 301).names[0], folder).names, raw=os.path.join(folder, "cut.dd"))
-
-
 # --- what must be refused -----------------------------------------------------------------------------------------------
 def written(folder, name, data):
     to = os.path.join(folder, name)
@@ -341,8 +337,9 @@ def e01missing(disk, folder):
 
 
 def e01flipped(disk, folder):
-    """A byte of the data was changed after the copy was made."""
+    """A byte of the data was changed after the copy was made: its chunk's checksum fails."""
     source = e01(disk, folder)
+    source.raw = ""
     at = os.path.getsize(source.names[0]) // 2
     put(source.names[0], at, bytes([get(source.names[0], at, 1)[0] ^ 0x40]))
     return source
