@@ -22,6 +22,15 @@ static bool system_error(const struct opening *p)
     return error_set(p->err, errno, "cannot read %s: %s", p->s->name, strerror(errno));
 }
 
+/* Nothing but text in its first sector: somebody gave the wrong file. */
+static bool text_refused(const struct opening *p, const uint8_t *head, uint64_t size)
+{
+    size_t n = 0;
+    while (n < MIN(size, 512u) && (head[n] >= ' ' || (head[n] >= '\t' && head[n] <= '\r')) && head[n] != 0x7f)
+        n++;
+    return n == MIN(size, 512u) && !error_set(p->err, EINVAL, "%s begins with text; it is not a disk, nor an image in a known format", p->s->name);
+}
+
 /* What is in a short stream is searched in memory; in a long one, of a known format, in a temporary file without a name. */
 static bool feed_keep(struct opening *p)
 {
@@ -67,7 +76,7 @@ static bool feed_found(struct opening *p, struct feed *f)
     bool ok = head && !block_write(head, 0, s->head, s->head_length), raw = s->head_length == SOURCE_HEAD && ok && !format_find(head) &&
               !cd_is(head);
     block_close(head);
-    return ok && (raw || feed_keep(p));
+    return ok && (raw ? !text_refused(p, s->head, s->head_length) : feed_keep(p));
 }
 
 /* What a transport gave: something packed, a CD, a disk in a format, a floppy, or a disk byte for byte. */
@@ -89,6 +98,8 @@ static bool block_found(struct opening *p, struct block *b)
     if (ova_is(head, sizeof(head)))
         return error_set(p->err, EINVAL, "%s is an archive (tar); of an OVA in a file name one disk, as in x.ova/disk1.vmdk", s->name);
     if (!cd_find(s, &p->facts, p->err) || (s->media == MEDIA_DISK && !(s->block = format_open(s->block, &names, &s->format, &s->details, p->err))))
+        return false;
+    if (s->media == MEDIA_DISK && !strcmp(s->format, "raw") && text_refused(p, head, s->block->size))
         return false;
     if (s->media == MEDIA_DISK && floppy_is(s->block))
         s->media = MEDIA_FLOPPY;
