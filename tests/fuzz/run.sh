@@ -21,7 +21,7 @@ program() {             # target input-or-option...
 
 fuzz() {                # target
     name=${1#*:} kept= dictionary=
-    [ ! -d "tests/fuzz/corpus/$name" ] || kept=tests/fuzz/corpus/$name
+    [ ! -d "$O/kept/$name" ] || kept=$O/kept/$name
     [ ! -e "tests/fuzz/$name.dict" ] || dictionary=-dict=tests/fuzz/$name.dict
     if mkdir "$O/corpus/$name" 2>/dev/null && [ -z "$kept" ]; then  # noise to begin with: from nothing it takes long to get anywhere
         for seed in $(seq 100); do head -c 700 /dev/urandom >"$O/corpus/$name/seed-$seed"; done
@@ -37,9 +37,11 @@ fuzz() {                # target
 }
 
 failed=0
-for target in $devices; do
+for target in $devices; do                      # the kept inputs: a file a device, a line an input
     name=${target#*:}
-    [ ! -d "tests/fuzz/corpus/$name" ] || (program "$target" "tests/fuzz/corpus/$name"/*) >"$O/found/$name.txt" 2>&1 || {
+    [ -e "tests/fuzz/corpus/$name.hex" ] || continue
+    python3 tests/fuzz/unpack.py "tests/fuzz/corpus/$name.hex" "$O/kept/$name"
+    (program "$target" "$O/kept/$name"/*) >"$O/found/$name.txt" 2>&1 || {
         echo "FAIL $target: a kept input"
         tail -n 40 "$O/found/$name.txt"
         failed=1
