@@ -89,8 +89,6 @@ static const char *ewf_start(struct ewf *e, const struct format_names *names)
 {
     char **found = NULL, *one[1] = { (char *)names->path };
     int count = 0;
-    if (names->alone)
-        return "it is read only from files of its own";
     if (libewf_glob(names->path, strlen(names->path), LIBEWF_FORMAT_UNKNOWN, &found, &count, NULL) != 1)
         count = 0;                              /* its name does not end as usual: one file */
     bool open = libewf_handle_initialize(&e->handle, NULL) == 1 &&
@@ -109,10 +107,11 @@ static const char *ewf_start(struct ewf *e, const struct format_names *names)
 struct block *ewf_open(struct block *file, const struct format_names *names, struct format_info *info, struct error *err)
 {
     struct block *b = block_new(&ewf_class, err);
-    const char *bad = b ? ewf_start(ewf_of(b), names) : NULL;
+    const char *bad = !b ? NULL : names->alone ? "it is read only from files of its own, not from a stream" : ewf_start(ewf_of(b), names);
     block_close(file);                          /* libewf opens files by their names */
     if (bad) {
-        error_set(err, EINVAL, "the EnCase image %s is damaged or one of its files (.E01, .E02 ...) is missing: %s", names->path, bad);
+        error_set(err, EINVAL, "the EnCase image %s %s: %s", names->path, names->alone ? "cannot be read" :
+                  "is damaged or one of its files (.E01, .E02 ...) is missing", bad);
         block_close(b);
         return NULL;
     }

@@ -98,13 +98,16 @@ static struct image *part_open(const char *line, const struct format_names *name
     return i && image_ready(i, sectors * SECTOR, err) ? i : NULL;
 }
 
-/* Every part of the list, one after another, as one disk. Takes `text`, the file. */
+/* Every part of the list, one after another, as one disk. */
 static struct block *parts_open(struct image *whole, const char *text, const struct format_names *names, struct error *err)
 {
     static const char *const access[] = { "RW ", "RDONLY ", "NOACCESS " };
     uint64_t size = 0;
-    if (names->alone || !(whole->parts = calloc(PART_MOST, sizeof(*whole->parts))))
-        return image_bad(whole, "its parts are files beside it, and here are none", err);
+    if (names->alone || !(whole->parts = calloc(PART_MOST, sizeof(*whole->parts)))) {
+        error_set(err, ENOTSUP, "%s is the descriptor of a VMDK disk whose parts are files beside it; give its file name", names->path);
+        block_close(&whole->b);
+        return NULL;
+    }
     for (const char *line = text; line; line = line_next(line)) {
         size_t k = 0;
         while (k < ARRAY_SIZE(access) && strncmp(line, access[k], strlen(access[k])))
@@ -167,5 +170,7 @@ struct block *vmdk_open(struct block *file, const struct format_names *names, st
     if (!i)
         return NULL;
     text_tell(text, info);
+    if (sparse && !*text)
+        detail_note(info->details, json_string("the VMDK file has no descriptor: if it is one of several pieces of a disk, import the text that lists them"));
     return sparse ? image_ready(i, i->b.size, err) : parts_open(i, text, names, err);
 }
