@@ -23,7 +23,7 @@ static const char part[] = "disk%u.qcow2.part", half[] = "disk%u.qcow2.half", li
 struct capture {
     struct import *i; struct reader reader; struct qcow2_writer *writer; struct pipeline *pipeline;
     struct digest sha256, md5; struct mib_list list; struct qcow2_written written;
-    bool resumable, kept; double saved;         /* kept: what is in the folder can be continued */
+    bool resumable, kept, unread; double saved; /* kept: what is in the folder can be continued; unread: the source failed */
 };
 
 static const char *file(struct capture *c, const char *fmt, char path[PATH_MAX])
@@ -144,6 +144,7 @@ static bool read_all(struct capture *c, struct error *err)
         ok = to ? reader_next(&c->reader, to, &got, &zeros, err) : pipeline_drain(c->pipeline, err);
         if (!ok) {                              /* stopped, or the source is gone: what was read is kept */
             struct error ignored;
+            c->unread = to;
             if (to && c->resumable && c->writer && c->reader.position > c->reader.half_bytes)
                 checkpoint(c, &ignored);
             break;
@@ -232,6 +233,13 @@ bool capture_disk(struct import *i, struct error *err)
     struct capture c = { .i = i, .reader = { .source = &i->source, .cancel = i->o->cancel },
                          .resumable = i->source.block && !i->o->dry_run, .saved = seconds_now() };
     char path[PATH_MAX];
+    if (i->o->ddrescue_map && i->source.size) { /* a wrong map is said before hours of reading */
+        struct ranges ignored = { 0 };
+        bool fine = map_read(i->o->ddrescue_map, i->source.size, &ignored, err);
+        ranges_free(&ignored);
+        if (!fine)
+            return false;
+    }
     if (!i->o->dry_run) {
         snprintf(path, sizeof(path), "%s/evidence", i->folder);
         if (mkdir(path, 0755) && errno != EEXIST)
@@ -250,7 +258,7 @@ bool capture_disk(struct import *i, struct error *err)
     if (c.list.compare)
         fclose(c.list.compare);
     i->disk->kept = c.kept;
-    i->r->kept = !ok && c.kept && (err->code == EINTR || err->code == ENODEV || err->code == EIO);
+    i->r->kept = !ok && c.kept && (c.unread || err->code == EINTR) && err->code != EBADMSG;
     if (i->r->kept) {
         char why[sizeof(err->text)];
         snprintf(why, sizeof(why), "%s", err->text);

@@ -24,17 +24,21 @@ static bool stopped(const struct reader *r, struct error *err)
     return r->cancel && *r->cancel && !error_set(err, EINTR, "the import of %s was interrupted", r->source->name);
 }
 
-/* Also past the host's cache: that reads pages, and one bad sector spoils a page. */
+/* Of a device past the host's cache: that reads pages, and one bad sector spoils a page. */
 static bool sector_read(struct reader *r, uint64_t at, uint8_t *to, size_t length)
 {
     static _Thread_local _Alignas(4096) uint8_t aligned[SECTOR];
-    bool ok = !block_read(r->source->block, at, to, length);
-    if (!ok && !r->direct)
+    if (!r->direct)
         r->direct = strcmp(r->source->kind, "block device") ? -1 : open(r->source->name, O_RDONLY | O_CLOEXEC | O_DIRECT) + 1;
-    if (!ok && r->direct > 0 && pread(r->direct - 1, aligned, SECTOR, (off_t)at) == SECTOR) {
-        memcpy(to, aligned, length);
-        ok = true;
+    bool direct = r->direct > 0, ok = direct ? pread(r->direct - 1, aligned, SECTOR, (off_t)at) == SECTOR
+                                             : !block_read(r->source->block, at, to, length);
+    if (direct && !ok && errno == EINVAL) {     /* larger sectors than ours: the host's cache has to do */
+        close(r->direct - 1);
+        r->direct = -1;
+        return sector_read(r, at, to, length);
     }
+    if (ok && direct)
+        memcpy(to, aligned, length);
     if (ok)
         r->good = at;
     r->any_good = r->any_good || ok;

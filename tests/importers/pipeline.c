@@ -109,7 +109,7 @@ Test(pipeline, ddrescue_maps)
             cr_assert(r.count == cases[i].count && ranges_bytes(&r) == cases[i].bytes, "case %zu: %zu, %llu", i, r.count,
                       (unsigned long long)ranges_bytes(&r));
             cr_assert(map_write(path, cases[i].size, cases[i].size, &r, &err) && map_read(path, cases[i].size, &again, &err), "%s", err.text);
-            cr_assert(again.count == r.count && !memcmp(again.list, r.list, r.count * sizeof(*r.list)), "case %zu", i);
+            cr_assert(again.count == r.count && (!r.count || !memcmp(again.list, r.list, r.count * sizeof(*r.list))), "case %zu", i);
             if (test_program("ddrescuelog"))
                 cr_assert_eq(test_run("ddrescuelog -t '%s'", path), 0, "case %zu", i);
         } else {
@@ -149,6 +149,11 @@ static void job_begin(struct job *j)
     stop = 0, stop_at = 0;
     j->o = (struct import_options){ .sources = j->sources, .source_count = 1, .folder = j->guest, .rules = "legacy-profiles/import.rules",
         .tool_version = "test", .no_inspect = true, .cancel = &stop, .progress = stopper, .checkpoint_seconds = 1e-9 };
+}
+
+static void job_end(struct job *j)
+{
+    free(j->folder), free(j->guest), free(j->source), free(j->bytes);
 }
 
 static bool job_run(struct job *j)
@@ -194,6 +199,7 @@ Test(pipeline, an_interrupted_import_goes_on)
     cr_assert(job_run(&j), "%s", j.err.text);
     cr_assert(j.r.disks[0].resumed_at >= 7 << 20 && strstr(j.r.manifest, "resumed_at"), "%s", j.r.manifest);
     job_check(&j);
+    job_end(&j);
 }
 
 Test(pipeline, a_killed_import_goes_on, .timeout = 180)
@@ -220,6 +226,7 @@ Test(pipeline, a_killed_import_goes_on, .timeout = 180)
         cr_assert_eq(test_run("rm -rf '%s'/*", j.guest), 0);
     }
     cr_assert(resumed, "no import went on");
+    job_end(&j);
 }
 
 Test(pipeline, another_source_is_not_gone_on_with)
@@ -235,6 +242,7 @@ Test(pipeline, another_source_is_not_gone_on_with)
     cr_assert(job_run(&j), "%s", j.err.text);
     cr_assert_eq(j.r.disks[0].resumed_at, 0);
     job_check(&j);
+    job_end(&j);
 }
 
 /* A bit that turned over in the half-made image, past what is compared with the source: noticed by the list, and all is removed. */
@@ -251,6 +259,7 @@ Test(pipeline, a_damaged_half_is_noticed)
     cr_assert_eq(test_run("test -z \"$(ls -A '%s')\"", j.guest), 0);
     cr_assert(job_run(&j), "%s", j.err.text);
     job_check(&j);
+    job_end(&j);
 }
 
 Test(pipeline, a_ddrescue_map_is_taken_along)
@@ -271,6 +280,7 @@ Test(pipeline, a_ddrescue_map_is_taken_along)
     cr_assert_eq(test_run("rm -rf '%s'/*", j.guest), 0);
     cr_assert(!job_run(&j) && strstr(j.err.text, "rescue.map"), "%s", j.err.text);
     cr_assert_eq(test_run("test -z \"$(ls -A '%s')\"", j.guest), 0);
+    job_end(&j);
 }
 
 /* A stream is looked at in a temporary image. */
@@ -293,6 +303,7 @@ Test(pipeline, a_dry_run_of_a_stream)
     cr_assert(*j.r.profile);
     import_result_free(&j.r);
     cr_assert_eq(test_run("test -z \"$(ls -A '%s')\" && ! ls -d '%s'/holdover-look-*", j.guest, j.folder), 0);
+    job_end(&j);
 }
 
 /* A folder has no bytes of its own to hash; a container has, beside those of its disk. */
@@ -316,6 +327,7 @@ Test(pipeline, containers_have_a_checksum_of_their_own)
     cr_assert(digest_file(path, hex, NULL, &j.err));
     cr_assert(strstr(j.r.manifest, hex), "%s", j.r.manifest);
     import_result_free(&j.r);
+    job_end(&j);
 }
 
 /* --- verify, export -------------------------------------------------------------------------------------------------- */
@@ -355,6 +367,7 @@ Test(pipeline, verify_names_the_mib)
     cr_assert_eq(test_run("echo '0 1 x' >> '%s/evidence/disk0.sha256s'", j.guest), 0);
     cr_assert(!import_verify(&o, &j.err) && strstr(j.err.text, "not the list"), "%s", j.err.text);
     free(bytes);
+    job_end(&j);
 }
 
 Test(pipeline, exports_that_others_open)
@@ -383,6 +396,7 @@ Test(pipeline, exports_that_others_open)
     cr_assert(!export_disk(&o, NULL, &j.err) && strstr(j.err.text, "not dmg"), "%s", j.err.text);
     cr_assert_eq(test_run("! ls '%s' | grep part", j.folder), 0);
     import_result_free(&j.r);
+    job_end(&j);
 }
 
 Test(pipeline, a_bag_that_others_accept)
@@ -406,4 +420,5 @@ Test(pipeline, a_bag_that_others_accept)
     if (test_program("python3"))
         cr_assert_eq(test_run("python3 -c 'import sys, xml.etree.ElementTree as e; e.parse(sys.argv[1])' '%s/data/premis.xml'", to), 0);
     cr_assert(!export_bag(&o, &j.err) && strstr(j.err.text, "exists already"), "%s", j.err.text);
+    job_end(&j);
 }
