@@ -12,4 +12,3 @@ utc = yes
 [stop]
 ; Ctrl-Alt-Del means nothing to wscons: an operator runs shutdown.
 power-button = no
-timeout = 120

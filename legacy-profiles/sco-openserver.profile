@@ -19,4 +19,4 @@ card = pcnet
 
 [stop]
 ; An operator runs shutdown; there is no key for it.
-timeout = 120
+power-button = no

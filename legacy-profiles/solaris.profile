@@ -20,4 +20,3 @@ card = pcnet
 
 [stop]
 power-button = no
-timeout = 120

@@ -8,7 +8,7 @@ summary = Windows 3.x and Windows for Workgroups 3.11 on DOS
 memory = 32M
 
 [cpu]
-; Before the processors at which NDIS.386 of 3.11 divides by zero (a K6-2 of 350 MHz and faster) [KB192841].
+; Of its time. The delay loop by which NDIS.386 of 3.11 divides is slowed down by the translator [docs/quirks.md, delay-loops].
 model = pentium
 
 [net]

@@ -16,5 +16,5 @@ utc = no
 card = pcnet
 
 [cpu]
-; Of its time; NDIS.VXD and IOS divide by zero when a loop of a million steps takes less than a millisecond [KB312108].
+; Of its time. The delay loop by which NDIS and IOS divide is slowed down by the translator [KB312108; docs/quirks.md, delay-loops].
 model = pentium

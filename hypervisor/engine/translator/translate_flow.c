@@ -269,6 +269,10 @@ static void emit_loop(struct maker *m, const struct insn *i, unsigned opcode, ui
         emit_here(e, over);
         return;
     }
+    if (opcode == 0xe2 && !(i->imm + i->length)) {  /* QUIRK(delay-loops): a LOOP to itself only ever waits */
+        emit8(e, 0xf3);                         /* PAUSE */
+        emit8(e, 0x90);
+    }
     emit_lea(e, RCX, at(R9, -1));
     if (!wide) {
         emit_movzx16(e, RCX, RCX);
