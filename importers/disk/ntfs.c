@@ -41,7 +41,8 @@ static bool record_read(struct volume *v, uint64_t number, uint8_t *record)
     return ok && fixup(record, f->record, "FILE") && le16_get(record + 22) & RECORD_USED;
 }
 
-/* The attribute of a type in the record; of folders' indexes those named $I30, else the one without a name. */
+/* The attribute of a type in the record; of folders' indexes those named $I30, else the one without a name. Small ones must be
+ * inside the record. */
 static bool attr_in(const struct volume *v, struct attr *a, unsigned type, uint64_t vcn)
 {
     uint32_t room = ((const struct ntfs *)v->own)->record, at = le16_get(a->record + 20), length;
@@ -55,7 +56,7 @@ static bool attr_in(const struct volume *v, struct attr *a, unsigned type, uint6
         if (le32_get(p) != type || !ours || (p[8] && (length < 64 || vcn < le64_get(p + 16) || vcn > le64_get(p + 24))))
             continue;
         a->at = p, a->length = length;
-        return p[8] || (uint64_t)le16_get(p + 20) + le32_get(p + 16) <= length;
+        return p[8] ? type == LIST || type == DATA || type >= INDEX : (uint64_t)le16_get(p + 20) + le32_get(p + 16) <= length;
     }
     return false;
 }
@@ -278,7 +279,7 @@ static void ntfs_folder(struct volume *v, struct node *folder, node_each *each, 
     struct attr a;
     struct node map;
     uint8_t bits = 0xff;
-    if (!attr_find(v, folder->number, INDEX_ROOT, 0, &a) || a.at[8] || le32_get(a.at + 16) < 32)
+    if (!attr_find(v, folder->number, INDEX_ROOT, 0, &a) || le32_get(a.at + 16) < 32)
         return;
     const uint8_t *root = a.at + le16_get(a.at + 20);
     uint32_t size = le32_get(root + 8);

@@ -65,19 +65,19 @@ static bool label_read(struct block *disk, struct partition_table *t, const stru
 
 typedef uint64_t scan_each(void *arg, const uint8_t *bytes, uint64_t at);       /* returns where to go on */
 
-/* Looks at every second sector of the partition's start, and as far again behind each place that was found. */
+/* Looks at every sector of the partition's start, and as far again behind each place that was found. */
 static void scan(struct block *disk, const struct partition *p, scan_each *each, void *arg)
 {
     uint64_t begin = p->start * SECTOR, end = MIN(disk->size, begin + p->sectors * SECTOR), limit = begin + SCAN_MOST;
     uint8_t *b = malloc(SCAN_PIECE);
-    for (uint64_t at = begin; b && at + SCAN_PIECE <= end && at < limit;) {
-        uint64_t length = SCAN_PIECE, next = at + SCAN_PIECE - SECTOR * 8;
+    for (uint64_t at = begin; b && at + SECTOR * 8 < end && at < limit;) {
+        uint64_t length = SCAN_PIECE, piece = MIN(SCAN_PIECE, end - at), next = at + piece - SECTOR * 8;
         unsigned kind = BLOCK_DATA;
-        if ((block_extents(disk, at, &length, &kind) == 0 && kind != BLOCK_DATA && length >= SCAN_PIECE) || block_read(disk, at, b, SCAN_PIECE)) {
-            at += SCAN_PIECE;
+        if ((block_extents(disk, at, &length, &kind) == 0 && kind != BLOCK_DATA && length >= piece) || block_read(disk, at, b, piece)) {
+            at += piece;
             continue;
         }
-        for (uint64_t n = 0; n + SECTOR * 8 < SCAN_PIECE; n += SECTOR) {
+        for (uint64_t n = 0; n + SECTOR * 8 < piece; n += SECTOR) {
             uint64_t to = each(arg, b + n, at + n);
             if (to > at + n) {
                 next = align_up(to, SECTOR), limit = to + SCAN_MOST;
@@ -201,12 +201,12 @@ static bool lvm_read(struct block *disk, struct partition_table *t, const struct
     for (unsigned i = 0; i < 4 && memcmp(b, "LABELONE", 8); i++)
         if (block_read(disk, begin + i * SECTOR, b, SECTOR))
             return false;
-    unsigned at = le32_get(b + 20) + 40, lists = 0;
-    if (memcmp(b, "LABELONE", 8) || memcmp(b + 24, "LVM2 001", 8))
+    unsigned at = le32_get(b + 20), lists = 0;
+    if (memcmp(b, "LABELONE", 8) || memcmp(b + 24, "LVM2 001", 8) || at > SECTOR - 40)
         return false;
     struct lvm l = { .t = t, .inside = *inside };
-    memcpy(l.id, b + MIN(at - 40, SECTOR - 32u), 32);
-    for (; at + 16 <= SECTOR && !area; at += 16)        /* data areas, zeros, text areas, zeros */
+    memcpy(l.id, b + at, 32);
+    for (at += 40; at + 16 <= SECTOR && !area; at += 16)        /* data areas, zeros, text areas, zeros */
         if (!le64_get(b + at))
             lists++;
         else if (lists == 1)
