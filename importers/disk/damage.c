@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MOST = 24, NODES_MOST = 1000000, RUNS_MOST = 4000000, READS_MOST = 40000000 };
+enum { DEPTH_MOST = 24, NODES_MOST = 1000000, RUNS_MOST = 4000000, READS_LEAST = 1000000 };
 struct damage {
     struct volume v; const struct byte_range *bad; bool *explained; size_t count;
     void (*each)(void *arg, const char *path); void *arg;
-    char path[TREE_PATH_MOST]; unsigned depth; uint64_t nodes, runs; bool hit;
+    char path[TREE_PATH_MOST]; unsigned depth; uint64_t above[DEPTH_MOST], nodes, runs; bool hit;      /* above: the folders' numbers */
 };
 
 /* Bytes of the disk that something uses. */
@@ -60,8 +60,11 @@ static bool node_look(void *arg, const char *name, const struct node *found)
             used(d, d->v.start + run.at, MIN(run.length, n.size - at));
         at += run.length;
     }
-    if (ok && n.kind == NODE_FOLDER && d->depth < DEPTH_MOST) {
-        d->depth++;
+    bool loop = false;
+    for (unsigned i = 0; i < d->depth; i++)
+        loop = loop || d->above[i] == n.number;
+    if (ok && n.kind == NODE_FOLDER && d->depth < DEPTH_MOST && !loop) {
+        d->above[d->depth++] = n.number;
         d->v.class->folder(&d->v, &n, node_look, d);
         d->depth--;
     }
@@ -89,7 +92,7 @@ static void volume_look(struct damage *d, struct block *disk, const struct parti
     snprintf(d->path, sizeof(d->path), "%s%s%s", p->name[0] ? "partition " : "", p->name, p->name[0] ? ": " : "");
     if (!any || !volume_tree(disk, start, p->sectors * SECTOR, &d->v, &t))
         return;
-    d->v.touch = touched, d->v.touch_arg = d, d->v.budget = READS_MOST;
+    d->v.touch = touched, d->v.touch_arg = d, d->v.budget = READS_LEAST + d->v.length / SECTOR;
     d->hit = false;
     used(d, start, 1024);                       /* boot block */
     if (d->v.class->root(&d->v, &root))

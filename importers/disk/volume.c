@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { PAGE = 4096, PAGES = 64, READS_MOST = 3000000, LINKS_MOST = 8 };
+enum { PAGE = 4096, PAGES = 64, READS_MOST = 1000000, LINKS_MOST = 8 };
 struct volume_cache {
     uint64_t tag[PAGES]; uint8_t bytes[PAGES][PAGE];            /* tag: the page's number + 1 */
     char path[TREE_PATH_MOST]; struct node node;                /* the path found last: big files are read in parts */

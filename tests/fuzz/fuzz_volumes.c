@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.count = 0;
     p.folder = "";
     t.list(t.at, "", path_add, &p);
-    for (size_t i = 0; i < p.count && i < 40; i++) {
+    for (size_t i = 0; i < p.count && i < 16; i++) {
         size_t length = sizeof(part);
         p.folder = p.list[i];
         if (!t.read_part(t.at, p.list[i], data[1] * 1000u, part, &length))

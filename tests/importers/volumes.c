@@ -312,3 +312,36 @@ Test(volumes, lost_starts)
     }
     free(from);
 }
+
+/* A folder that is its own child is looked into once; a chain of clusters that bites its tail ends. */
+Test(volumes, loops_end)
+{
+    struct partition_table table = { .count = 1, .list = { { .scheme = "", .sectors = (3 << 20) / SECTOR } } };
+    struct byte_range bad = { 0, 3 << 20 };
+    struct lines l = { .count = 0 };
+    struct volume v;
+    struct tree t;
+    uint8_t e[32], next[2] = { 2, 0 };
+    static uint8_t bytes[VOLUME_BIG];
+    size_t got = sizeof(bytes);
+    struct block *b = volume_make(9);
+    uint64_t folder = (1 + 2 * 24 + 2) * 512;
+    cr_assert_eq(block_read(b, folder + 32, e, 32), 0);
+    memcpy(e, "LOOP       ", 11), e[11] = 0x10, e[26] = 2;
+    cr_assert_eq(block_write(b, folder + 64, e, 32), 0);
+    e[0] = 0xe5;
+    for (unsigned i = 3; i < 16; i++)
+        cr_assert_eq(block_write(b, folder + i * 32, e, 32), 0);
+    cr_assert_eq(block_write(b, 512 + 4, next, 2), 0);          /* the folder's own chain */
+    next[0] = 10;
+    cr_assert_eq(block_write(b, 512 + 40 * 2, next, 2), 0);      /* BIG.BIN's */
+    cr_assert(volume_tree(b, 0, b->size, &v, &t));
+    cr_assert(t.read_part(t.at, "DIR/LOOP/LOOP/LOOP/INNER.TXT", 0, e, (got = 1, &got)) && got == 1);
+    cr_assert(!t.read(t.at, "DIR/NONE"));
+    got = sizeof(bytes);
+    t.read_part(t.at, "BIG.BIN", 0, bytes, &got);
+    volume_close(&v);
+    damage_files(b, &table, &bad, 1, line_add, &l);
+    cr_assert(strstr(l.text, "/DIR/INNER.TXT") && !strstr(l.text, "LOOP/"), "%.300s", l.text);
+    block_close(b);
+}
