@@ -108,7 +108,8 @@ static int import(struct invocation *in)
 const struct command command_import = {
     .name = "import", .usage = "SOURCE... [OPTION...]", .summary = "make a guest of an old disk",
     .options = table, .size = sizeof(struct own_options), .least = 1, .most = IMPORT_DISKS, .run = import,
-    .details = "SOURCE is a disk image, a block device, or - for standard input. It is read once and never written.\n"
+    .details = "SOURCE is a disk image (packed or in pieces, too), a device, an OVA, a CD, a floppy, a folder, ssh://HOST/dev/hda,\n"
+               "nbd://HOST/EXPORT, or - for standard input. It is read once and never written.\n"
                "Several are the disks of one machine, in their order.\n"
                "An interrupted import of a file or device is continued by the same command; 'holdover remove' forgets it.",
 };
