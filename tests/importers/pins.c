@@ -304,3 +304,52 @@ Test(pins, collector_for_dos_is_up_to_date)
     const char *made = test_path(test_folder(), "COLLECT.BAT");
     cr_assert_eq(test_run("sh drivers/collect/make.sh '%s' && cmp '%s' drivers/collect/COLLECT.BAT", made, made), 0);
 }
+
+/* Every line of pins.rules is one, and what it names exists. */
+Test(pins, rules_name_settings)
+{
+    static const struct { const char *key, *values; } words[] = {
+        { "net.card", " pcnet ne2000 rtl8029 rtl8139 dec21140 e1000 i82543gc " }, { "disk.bus", " ide am53c974 lsi53c895a lsi53c810 buslogic " },
+        { "scsi.card", " am53c974 lsi53c895a lsi53c810 buslogic " }, { "ide.chip", " piix3 piix4 " },
+        { "cpu.model", " 386 486sx 486 486dx4 pentium pentium-mmx pentium-pro pentium2 pentium3 pentium4 " },
+        { "limit.cpu", " 386 486sx 486 486dx4 pentium pentium-mmx pentium-pro pentium2 pentium3 pentium4 " },
+        { "note", "" }, { "note:net.card", "" }, { "note:disk.bus", "" }, { "limit.memory", NULL }, { "skip.ports", NULL },
+    };
+    FILE *f = fopen("legacy-profiles/pins.rules", "r");
+    char line[600], wanted[80];
+    unsigned lines = 0;
+    cr_assert(f);
+    while (fgets(line, sizeof(line), f)) {
+        char *arrow = *line == '#' || *line == '\n' ? NULL : strstr(line, "->"), *colon = arrow ? strstr(arrow, " : ") : NULL, *rest = NULL;
+        cr_assert(strlen(line) < 500, "too long: %s", line);
+        if (*line == '#' || *line == '\n')
+            continue;
+        cr_assert(colon, "%s", line);
+        *colon = 0;
+        lines++;
+        for (char *t = strtok_r(arrow + 2, " ", &rest); t; t = strtok_r(NULL, " ", &rest)) {
+            char *equals = strchr(t, '='), *dot = strchr(t, '.');
+            const char *value = equals ? equals + 1 : "";
+            bool known = false;
+            struct error err;
+            if (equals)
+                *equals = 0;
+            for (size_t i = 0; i < ARRAY_SIZE(words) && !known; i++) {
+                snprintf(wanted, sizeof(wanted), " %s ", value);
+                known = !strcmp(words[i].key, t);
+                cr_assert(!known || !words[i].values || !*words[i].values || strstr(words[i].values, wanted), "%s=%s", t, value);
+            }
+            if (known)
+                continue;
+            cr_assert(dot && equals, "%s", t);
+            *dot = 0;
+            struct profile *p = profile_new();
+            bool device = !strncmp(t, "disk", 4) || !strcmp(t, "cdrom0");
+            cr_assert(device || profile_section_find(t), "[%s]", t);
+            cr_assert(profile_set(p, t, dot + 1, *value == '{' ? !strcmp(dot + 1, "memory") ? "64M" : "x" : value, NULL, 0, &err), "%s", err.text);
+            profile_free(p);
+        }
+    }
+    fclose(f);
+    cr_assert_gt(lines, 150);
+}
