@@ -77,10 +77,13 @@ uint32_t scsi_inquiry_put(uint8_t *at, unsigned type, bool removable, const char
 
 void scsi_data(struct scsi_target *t, bool in, uint32_t length)
 {
-    t->phase = in ? SCSI_DATA_IN : SCSI_DATA_OUT;
+    t->phase = !length ? SCSI_WAIT : in ? SCSI_DATA_IN : SCSI_DATA_OUT;
     t->position = 0;
     t->end = length;
-    tell(t->bus);
+    if (length)
+        tell(t->bus);
+    else
+        t->ops->data_end(t);                    /* a phase of no bytes would never end */
 }
 
 void scsi_end(struct scsi_target *t, enum scsi_status status)
@@ -184,8 +187,9 @@ void scsi_target_free(struct scsi_target *t) { free(t->buffer.bytes); }
 void scsi_target_restored(struct scsi_target *t, bool sound)
 {
     bool phase = t->phase == SCSI_FREE || t->phase == SCSI_WAIT || t->phase == SCSI_STATUS || t->phase <= SCSI_DATA_IN;
-    bool idle = t->phase == SCSI_WAIT && t->io == SCSI_IO_NONE && !t->waits;    /* for ever */
-    if (!sound || !phase || idle || t->end > SCSI_BUFFER || t->position > t->end || t->io > SCSI_IO_FLUSH || t->io_length > SCSI_BUFFER)
+    bool idle = t->phase == SCSI_WAIT && t->io == SCSI_IO_NONE && !t->waits;    /* for ever, as a phase of no bytes is */
+    bool empty = t->phase <= SCSI_DATA_IN && t->position == t->end;
+    if (!sound || !phase || idle || empty || t->end > SCSI_BUFFER || t->position > t->end || t->io > SCSI_IO_FLUSH || t->io_length > SCSI_BUFFER)
         target_stop(t, true);
     else if (t->waits && !t->submitted)
         io_done(t, 0);

@@ -42,10 +42,7 @@ static void finish(struct scsi_disk *k, unsigned key, unsigned asc)
 static void reply(struct scsi_disk *k, uint32_t length, uint32_t allocated)
 {
     k->work = WORK_REPLY;
-    if (MIN(length, allocated))
-        scsi_data(&k->scsi, true, MIN(length, allocated));
-    else
-        finish(k, KEY_NONE, 0);
+    scsi_data(&k->scsi, true, MIN(length, allocated));
 }
 
 static uint8_t *reply_buffer(struct scsi_disk *k) { return memset(k->scsi.buffer.bytes, 0, 512); }
@@ -271,10 +268,7 @@ static void cmd_take(struct scsi_disk *k, const uint8_t *p)     /* a parameter l
 {
     uint32_t length = p[0] == 0x55 ? be16_get(p + 7) : p[0] == 0x1d ? be16_get(p + 3) : p[4];
     k->work = WORK_TAKE;
-    if (length)
-        scsi_data(&k->scsi, false, length);
-    else
-        finish(k, KEY_NONE, 0);
+    scsi_data(&k->scsi, false, length);
 }
 
 static void cmd_defects(struct scsi_disk *k, const uint8_t *p)

@@ -56,6 +56,7 @@ Test(scsi, absent_targets_and_units)
         cr_assert_eq(scsi_run(bus, id, 0, CDB(0), NULL, NULL), -1);
     cr_assert_eq(scsi_run(bus, 0, 3, CDB(0x12, 0, 0, 0, 36), back, &length), 0);
     cr_assert_eq(back[0], 0x7f);
+    cr_assert_eq(scsi_run(bus, 0, 3, CDB(0x12), NULL, NULL), 0, "a reply of no bytes has no data phase");
     cr_assert_eq(scsi_run(bus, 0, 3, CDB(0), NULL, NULL), SCSI_CHECK);
     length = 18;
     cr_assert_eq(scsi_run(bus, 0, 3, CDB(3, 0, 0, 0, 18), back, &length), 0);
