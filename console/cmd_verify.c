@@ -3,6 +3,7 @@
 #include "console/options.h"
 #include "console/progress.h"
 #include "hypervisor.h"
+#include <errno.h>
 
 static int verify(struct invocation *in)
 {
@@ -10,7 +11,9 @@ static int verify(struct invocation *in)
     struct guest g;
     struct error err = { 0 };
     char image[PATH_MAX], manifest[PATH_MAX];
+    char file[64];
     unsigned bad = 0;
+    bool fine;
 
     if (!guest_find(&g, in->arguments.items[0], &err))
         return fail(EXIT_FAILED, &err);
@@ -22,9 +25,16 @@ static int verify(struct invocation *in)
         progress_end(&progress);
         if (ok)
             printf("disk%u.qcow2 holds what was imported\n", o.disk);
+        else if (err.code == ENOENT)
+            printf("%s\n", err.text);
         else
             bad += fail(EXIT_FAILED, &err) != 0;
     }
+    for (o.disk = 0; (fine = import_verify_medium(&o, file, &err)) || err.code != ENOENT; o.disk++)
+        if (fine)
+            printf("%s holds what was imported\n", file);
+        else
+            bad += fail(EXIT_FAILED, &err) != 0;
     return bad ? EXIT_FAILED : EXIT_FINE;
 }
 

@@ -90,5 +90,7 @@ struct bag_options {
 bool export_bag(const struct bag_options *, struct error *);
 /* Reads diskN.qcow2 and compares with the manifest and the list of MiBs: false and a sentence that tells where they differ. */
 bool import_verify(const struct export_options *, struct error *);
+/* The same of the CD or floppy number o->disk, whose file it names. Error code ENOENT: there are no more. */
+bool import_verify_medium(const struct export_options *, char file[64], struct error *);
 
 #endif

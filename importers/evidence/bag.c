@@ -119,19 +119,29 @@ static void describe(struct bag *b, unsigned n, const char *name, uint64_t size,
 
 static bool disks_add(struct bag *b, struct error *err)
 {
-    char path[PATH_MAX], own[PATH_MAX], name[64], sha256[65] = "", hex[65] = "";
+    char path[PATH_MAX], own[PATH_MAX], name[80], sha256[65] = "", hex[65] = "";
     snprintf(own, sizeof(own), "%s/evidence/manifest.json", b->o->folder);
     for (unsigned n = 0; n < b->o->count; n++) {
-        struct manifest_disk m;
+        struct manifest_disk m = { 0 };
         uint64_t before = b->bytes;
         snprintf(name, sizeof(name), "data/disk%u.%s", n, b->o->format);
         snprintf(path, sizeof(path), "%s/%s", b->folder, name);
         struct export_options o = { .image = b->o->images[n], .manifest = own, .to = path, .format = b->o->format, .disk = n,
                                     .progress = b->o->progress, .ui = b->o->ui, .cancel = b->o->cancel };
-        if (!manifest_read(own, n, &m, err) || !export_disk(&o, sha256, err) || !add(b, NULL, name, hex, err))
+        if (!manifest_read(own, n, &m, err) && err->code == ENOENT)
+            continue;                           /* not imported: an empty disk beside a CD */
+        if (!*m.sha256 || !export_disk(&o, sha256, err) || !add(b, NULL, name, hex, err))
             return false;
         describe(b, n, name, b->bytes - before, hex, !strcmp(sha256, m.sha256));
     }
+    bool ok = true;
+    for (unsigned n = 0; ok && manifest_medium(own, n, name + 5, sha256, err); n++) {
+        snprintf(path, sizeof(path), "%s/%s", b->o->folder, name + 5);
+        memcpy(name, "data/", 5);
+        ok = add(b, path, name, NULL, err);
+    }
+    if (!ok)
+        return false;
     fprintf(b->events.f, "  <agent>\n");
     identifier(b->events.f, "agent", "holdover", 0);
     fprintf(b->events.f, "    <agentName>Holdover</agentName>\n    <agentType>software</agentType>\n    <agentVersion>%s</agentVersion>\n"

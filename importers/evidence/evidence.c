@@ -184,8 +184,12 @@ bool manifest_parse(const char *text, size_t length, const char *name, unsigned 
 {
     json_error_t where;
     json_t *all = json_loadb(text, length, 0, &where), *one = json_array_get(json_object_get(all, "disks"), disk);
-    if (!one && !disk)
+    if (!one && !disk && json_object_get(all, "source"))
         one = all;                              /* of an import before there were several */
+    if (all && !one && json_array_size(json_object_get(all, "media"))) {
+        json_decref(all);
+        return error_set(err, ENOENT, "disk %u of %s was not imported", disk, name);
+    }
     const json_t *source = json_object_get(one, "source");
     json_int_t bytes = json_integer_value(json_object_get(source, "bytes"));
     *m = (struct manifest_disk){ .bytes = bytes > 0 ? (uint64_t)bytes : 0 };
@@ -201,11 +205,30 @@ bool manifest_parse(const char *text, size_t length, const char *name, unsigned 
     return ok;
 }
 
+bool manifest_medium(const char *path, unsigned n, char file[64], char sha256[65], struct error *err)
+{
+    size_t length;
+    char *text = text_read(path, &length, err);
+    json_t *all = text ? json_loadb(text, length, 0, NULL) : NULL, *medium = json_array_get(json_object_get(all, "media"), n);
+    const char *name = json_string_value(json_object_get(medium, "file"));
+    hash_get(medium, "sha256", 32, sha256);
+    bool ok = name && *sha256 && strlen(name) < 64 && *name != '.' && !strchr(name, '/');
+    if (ok)
+        strcpy(file, name);
+    else if (text)
+        error_set(err, medium ? EBADMSG : ENOENT, "the manifest %s has no CD or floppy number %u", path, n);
+    json_decref(all);
+    free(text);
+    return ok;
+}
+
 bool manifest_read(const char *path, unsigned disk, struct manifest_disk *m, struct error *err)
 {
     size_t length;
     char *text = text_read(path, &length, err);
     bool ok = text && manifest_parse(text, length, path, disk, m, err);
+    if (!text)
+        err->code = EIO;                        /* a manifest that is not there says nothing about disks */
     free(text);
     return ok;
 }

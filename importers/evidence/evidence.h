@@ -11,7 +11,10 @@ bool evidence_write(const char *folder, const char *text, struct error *);
 void evidence_remove(const char *folder);
 /* What a manifest says of a disk; "" where an old one does not. tolerant is the reader's own. */
 struct manifest_disk { uint64_t bytes; char sha256[65], md5[65], image_sha256[65], list_sha256[65]; bool tolerant; };
+/* Error code ENOENT: the guest has such a disk, or none, but it was not imported. */
 bool manifest_read(const char *path, unsigned disk, struct manifest_disk *, struct error *);
 bool manifest_parse(const char *text, size_t length, const char *name, unsigned disk, struct manifest_disk *, struct error *);
+/* The image of a CD or floppy in the guest's folder, and its checksum. Error code ENOENT: there are no more. */
+bool manifest_medium(const char *path, unsigned n, char file[64], char sha256[65], struct error *);
 
 #endif

@@ -97,9 +97,9 @@ static bool opened(struct export *e, struct error *err)
 {
     e->meter = (struct meter){ .progress = e->o->progress, .ui = e->o->ui };
     e->disk = block_open_qcow2(e->o->image, BLOCK_RDONLY, err);
-    if (!e->disk || (e->o->manifest && !manifest_read(e->o->manifest, e->o->disk, &e->wanted, err)))
+    if (!e->disk || (e->o->manifest && !manifest_read(e->o->manifest, e->o->disk, &e->wanted, err) && err->code != ENOENT))
         return false;
-    e->length = e->o->manifest ? e->wanted.bytes : e->disk->size;
+    e->length = *e->wanted.sha256 ? e->wanted.bytes : e->disk->size;
     return align_up(e->length, 512) == e->disk->size ||
            error_set(err, EIO, "%s has %llu bytes, the manifest says %llu", e->o->image, (unsigned long long)e->disk->size,
                      (unsigned long long)e->length);
@@ -151,7 +151,7 @@ bool export_disk(const struct export_options *o, char *sha256, struct error *err
         unlink(fresh);
     }
     snprintf(first, sizeof(first), "disk%u.qcow2", o->disk);
-    if (ok && o->manifest && !strcmp(name ? name + 1 : o->image, first) && strcmp(e.sha256, e.wanted.sha256))
+    if (ok && *e.wanted.sha256 && !strcmp(name ? name + 1 : o->image, first) && strcmp(e.sha256, e.wanted.sha256))
         ok = error_set(err, EIO, "%s does not hold what was imported: its SHA-256 is %.16s..., the manifest says %.16s...",
                        o->image, e.sha256, e.wanted.sha256);
     if (sha256)
@@ -182,7 +182,8 @@ bool import_verify(const struct export_options *o, struct error *err)
     struct export e = { .o = o, .fd = -1, .doing = "the check" };
     struct mib_list list = { 0 };
     char path[PATH_MAX], hex[65] = "";
-    bool ok = opened(&e, err);
+    bool ok = opened(&e, err) && (*e.wanted.sha256 || error_set(err, ENOENT, "disk%u.qcow2 was not imported: the guest began with an "
+                                                                "empty disk", o->disk));
     if (ok && *e.wanted.list_sha256) {
         int folder = (int)(strrchr(o->manifest, '/') ? strrchr(o->manifest, '/') - o->manifest : 0);
         snprintf(path, sizeof(path), "%.*s/disk%u.sha256s", folder, o->manifest, o->disk);
@@ -203,4 +204,18 @@ bool import_verify(const struct export_options *o, struct error *err)
         fclose(list.compare);
     block_close(e.disk);
     return ok;
+}
+
+bool import_verify_medium(const struct export_options *o, char file[64], struct error *err)
+{
+    char path[PATH_MAX], wanted[65], hex[65] = "";
+    if (!manifest_medium(o->manifest, o->disk, file, wanted, err))
+        return false;
+    snprintf(path, sizeof(path), "%.*s/../%s", (int)(strrchr(o->manifest, '/') - o->manifest), o->manifest, file);
+    if (!digest_file(path, hex, o->cancel, err)) {
+        err->code = EIO;                        /* ENOENT ends the list */
+        return false;
+    }
+    return !strcmp(hex, wanted) || error_set(err, EIO, "%s does not hold what was imported: its SHA-256 is %.16s..., the manifest says %.16s...",
+                                             path, hex, wanted);
 }

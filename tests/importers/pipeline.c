@@ -330,6 +330,36 @@ Test(pipeline, containers_have_a_checksum_of_their_own)
     job_end(&j);
 }
 
+/* A guest that began with a CD: its image is verified and packed, its empty disk is told. */
+Test(pipeline, verify_and_bag_of_a_cd)
+{
+    struct job j;
+    char path[600], manifest[600], image[600], to[600], file[64];
+    if (!test_program("xorriso"))
+        TEST_SKIP("pipeline.verify_and_bag_of_a_cd", "xorriso is not installed");
+    job_begin(&j);
+    snprintf(path, sizeof(path), "%s/cd.iso", j.folder);
+    cr_assert_eq(test_run("cd '%s' && mkdir t && echo x > t/A && xorriso -as mkisofs -o cd.iso t", j.folder), 0);
+    j.sources[0] = path;
+    cr_assert(job_run(&j), "%s", j.err.text);
+    import_result_free(&j.r);
+    snprintf(manifest, sizeof(manifest), "%s/evidence/manifest.json", j.guest);
+    snprintf(image, sizeof(image), "%s/disk0.qcow2", j.guest);
+    struct export_options o = { .image = image, .manifest = manifest };
+    cr_assert(!import_verify(&o, &j.err) && j.err.code == ENOENT, "%s", j.err.text);
+    cr_assert(import_verify_medium(&o, file, &j.err), "%s", j.err.text);
+    cr_assert_str_eq(file, "cd0.iso");
+    snprintf(to, sizeof(to), "%s/bag", j.folder);
+    struct bag_options b = { .folder = j.guest, .name = "cd", .images = { image }, .count = 1, .format = "raw", .to = to, .tool_version = "1" };
+    cr_assert(export_bag(&b, &j.err), "%s", j.err.text);
+    cr_assert_eq(test_run("cd '%s' && sha256sum --strict -c manifest-sha256.txt && cmp data/cd0.iso '%s'", to, path), 0);
+    cr_assert_eq(test_run("chmod u+w '%s/cd0.iso' && printf x | dd of='%s/cd0.iso' bs=1 seek=40000 conv=notrunc", j.guest, j.guest), 0);
+    cr_assert(!import_verify_medium(&o, file, &j.err) && j.err.code == EIO && strstr(j.err.text, "does not hold"), "%s", j.err.text);
+    o.disk = 1;
+    cr_assert(!import_verify_medium(&o, file, &j.err) && j.err.code == ENOENT, "%s", j.err.text);
+    job_end(&j);
+}
+
 /* --- verify, export -------------------------------------------------------------------------------------------------- */
 
 Test(pipeline, verify_names_the_mib)
@@ -366,6 +396,8 @@ Test(pipeline, verify_names_the_mib)
     cr_assert(import_verify(&o, &j.err), "%s", j.err.text);
     cr_assert_eq(test_run("echo '0 1 x' >> '%s/evidence/disk0.sha256s'", j.guest), 0);
     cr_assert(!import_verify(&o, &j.err) && strstr(j.err.text, "not the list"), "%s", j.err.text);
+    cr_assert_eq(unlink(manifest), 0);
+    cr_assert(!import_verify(&o, &j.err) && j.err.code != ENOENT && strstr(j.err.text, "manifest.json"), "%s", j.err.text);
     free(bytes);
     job_end(&j);
 }
