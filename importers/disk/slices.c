@@ -33,12 +33,12 @@ static bool known(const struct partition_table *t, uint64_t start, uint64_t sect
 
 static bool label_read(struct block *disk, struct partition_table *t, const struct label *l, const struct partition *inside)
 {
-    uint8_t b[SECTOR];
+    uint8_t b[SECTOR + 2] = { 0 };              /* the last magic is of two bytes */
     uint64_t begin = inside->start, size = disk->size / SECTOR;
     struct partition outer = *inside;
     size_t before = t->count;
     char suffix[12];
-    if (begin >= size || block_read(disk, begin * SECTOR + l->at, b, sizeof(b)) || (le32_get(b + l->magic_at) & l->mask) != l->magic)
+    if (begin >= size || block_read(disk, begin * SECTOR + l->at, b, SECTOR) || (le32_get(b + l->magic_at) & l->mask) != l->magic)
         return false;
     unsigned count = l->count_at ? MIN(le16_get(b + l->count_at), l->count) : l->count;
     bool bsd = !strcmp(l->name, "bsd"), minix = !strcmp(l->name, "minix");
