@@ -238,6 +238,7 @@ static bool unix_map(struct volume *v, struct node *n, uint64_t offset, struct r
     }
     if (index < s->direct) {
         at = pointer_get(n->map + index * width, width);
+        index = 0;
     } else {
         for (index -= s->direct, level = 1; level <= s->levels; level++) {
             span *= u->block / s->indirect;
@@ -256,7 +257,7 @@ static bool unix_map(struct volume *v, struct node *n, uint64_t offset, struct r
         at = pointer_get(entry, s->indirect);
         index %= span;
     }
-    *run = (struct run){ at * u->unit + within, u->block - within, !at };
+    *run = (struct run){ at * u->unit + within, (at ? 1 : span - index) * u->block - within, !at };    /* a hole of all that hangs there */
     return true;
 }
 

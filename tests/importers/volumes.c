@@ -148,7 +148,7 @@ Test(volumes, ext)
     char *folder = test_folder(), *from = test_path(folder, "from");
     samples_write(from);
     cr_assert_eq(test_run("cd '%s' && ln -s WINDOWS/DEEP short && ln -s /short/../DEEP/DEEPER/LAST.INI link && ln -s loop loop && "
-                          "ln -s %080d/../WINDOWS long", from, 7), 0);
+                          "ln -s %080d/../WINDOWS long && truncate -s 5000000 sparse && printf end >>sparse", from, 7), 0);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         char name[8] = { (char)('a' + i) };
         char *image = image_new(folder, name, 24);
@@ -161,6 +161,11 @@ Test(volumes, ext)
         struct block *b = image_open(image, 0, &v, &t, kinds[i].fs);
         cr_assert(v.written > 1600000000);
         cr_assert(t.read_part(t.at, "/link", 0, bytes, &got) && got == 777 && bytes[5] == byte_of(7, 5));
+        got = 20;
+        cr_assert(t.read_part(t.at, "sparse", 4999990, bytes, &got) && got == 13 && !any_nonzero(bytes, 10) && !memcmp(bytes + 10, "end", 3));
+        static uint8_t hole[2000000];
+        got = sizeof(hole), memset(hole, 1, sizeof(hole));
+        cr_assert(t.read_part(t.at, "sparse", 1000, hole, &got) && got == sizeof(hole) && !any_nonzero(hole, got));
         cr_assert(t.list(t.at, "short/DEEPER", count_each, &(struct count){ 0 }) && !t.read(t.at, "loop"));
         volume_close(&v);
         block_close(b);
