@@ -14,8 +14,11 @@ static void out(unsigned offset, unsigned size, uint32_t value) { space_write(m-
 static uint32_t in(unsigned offset, unsigned size) { return (uint32_t)space_read(m->ports, (uint16_t)(IO + offset), size); }
 static void poke(uint32_t address, uint32_t value) { space_write(m->memory, address, 4, value); }
 
+static int64_t time_left;                       /* in guest nanoseconds, of the whole input: a script that loops runs all of it */
 static void wait_for(int64_t ns)
 {
+    ns = MIN(ns, time_left);
+    time_left -= ns;
     machine_unlock(m);
     machine_step(m, ns);
     machine_lock(m);
@@ -249,6 +252,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         names[n] = parts[n].name;
     const struct part *p = &parts[fuzz_pick(names, ARRAY_SIZE(parts), data, size)];
     make(p);
+    time_left = p->class ? 20000000 : 2000000000;
     machine_lock(m);
     for (unsigned n = 0; left && n < INPUT_STEPS; n++) {
         uint8_t kind = (uint8_t)take(1);
@@ -269,7 +273,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         default: wait_for((int64_t)1 << (kind >> 3) % 28);
         }
     }
-    wait_for(100000000);
+    time_left += 2000000;
+    wait_for(2000000);
     machine_unlock(m);
     fuzz_state(m, size);
     unmake();
