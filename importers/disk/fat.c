@@ -108,6 +108,11 @@ static bool fat_map(struct volume *v, struct node *n, uint64_t offset, struct ru
     return true;
 }
 
+static unsigned day_of_fat(unsigned date)
+{
+    return date ? ((1980u + (date >> 9)) * 100 + (date >> 5 & 15)) * 100 + (date & 31) : 0;
+}
+
 static void entry_decode(const struct fat *f, const uint8_t *e, struct node *n, char name[13])
 {
     size_t length = 0;
@@ -120,7 +125,7 @@ static void entry_decode(const struct fat *f, const uint8_t *e, struct node *n, 
     name[length] = 0;
     *n = (struct node){ .kind = e[11] & ATTR_FOLDER ? NODE_FOLDER : NODE_FILE, .size = le32_get(e + 28),
         .number = le16_get(e + 26) | (f->bits == 32 ? (uint32_t)le16_get(e + 20) << 16 : 0),
-        .year = le16_get(e + 24) ? 1980u + (le16_get(e + 24) >> 9) : 0 };
+        .day = day_of_fat(le16_get(e + 24)) };
     if (n->kind == NODE_FOLDER && n->number == 0)
         n->kind = NODE_OTHER;                   /* not the root once more */
 }
@@ -169,7 +174,7 @@ static void fat_folder(struct volume *v, struct node *folder, node_each *each, v
             if (long_fits(&l, e)) {
                 utf16_copy(full, sizeof(full), l.units, sizeof(l.units) / 2, 2);
                 n.alias = *full && strcmp(full, name);
-                if (n.alias && !each(arg, full, &(struct node){ .kind = n.kind, .year = n.year, .number = n.number, .size = n.size }))
+                if (n.alias && !each(arg, full, &(struct node){ .kind = n.kind, .day = n.day, .number = n.number, .size = n.size }))
                     return;
             }
             if (*name && !each(arg, name, &n))

@@ -90,7 +90,7 @@ static bool dnode_walk(struct volume *v, uint64_t sector, unsigned level, node_e
             return true;
         memcpy(name, e + 31, e[30]);
         name[e[30]] = 0;
-        struct node n = { .number = le32_get(e + 4), .year = year_of_unix(le32_get(e + 8)) };
+        struct node n = { .number = le32_get(e + 4), .day = day_of_unix(le32_get(e + 8)) };
         if (!(e[2] & DIRENT_FIRST) && *name && !each(arg, name, &n))
             return false;
     }

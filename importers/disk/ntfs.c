@@ -224,10 +224,10 @@ static bool ntfs_read(struct volume *v, struct node *n, uint64_t offset, void *t
     return ok;
 }
 
-static unsigned year_of_ntfs(uint64_t ticks)
+static unsigned day_of_ntfs(uint64_t ticks)
 {
     uint64_t seconds = ticks / 10000000;
-    return seconds < 11644473600 || seconds > 11644473600 + UINT32_MAX ? 0 : year_of_unix((uint32_t)(seconds - 11644473600));
+    return seconds < 11644473600 || seconds > 11644473600 + UINT32_MAX ? 0 : day_of_unix((uint32_t)(seconds - 11644473600));
 }
 
 static bool ntfs_fill(struct volume *v, struct node *n)
@@ -238,11 +238,11 @@ static bool ntfs_fill(struct volume *v, struct node *n)
     if (!record_read(v, number, a.record))
         return false;
     bool folder = le16_get(a.record + 22) & RECORD_FOLDER;
-    unsigned year = attr_in(v, &a, STANDARD, 0) && le32_get(a.at + 16) >= 16 ? year_of_ntfs(le64_get(a.at + le16_get(a.at + 20) + 8)) : 0;
+    unsigned day = attr_in(v, &a, STANDARD, 0) && le32_get(a.at + 16) >= 16 ? day_of_ntfs(le64_get(a.at + le16_get(a.at + 20) + 8)) : 0;
     if (!attr_open(v, number, folder ? INDEX : DATA, n))
         *n = (struct node){ .number = number, .kind = NODE_OTHER };     /* a small folder's names are all in its record */
     n->kind = folder ? NODE_FOLDER : n->flags & ENCRYPTED ? NODE_OTHER : n->kind;
-    n->year = year;
+    n->day = day;
     n->alias = alias;
     return true;
 }

@@ -6,7 +6,7 @@
 #include "importers/disk/partitions.h"
 
 enum { TREE_FILE_MOST = 65536, TREE_PATH_MOST = 512 };
-struct tree_entry { const char *name; bool folder; uint64_t size; unsigned year; };    /* year 0: not known */
+struct tree_entry { const char *name; bool folder; uint64_t size; unsigned day; };     /* day: 19981224; 0: not known */
 typedef void tree_each(void *arg, const struct tree_entry *);
 struct tree {
     void *at;

@@ -175,7 +175,7 @@ static bool unix_fill(struct volume *v, struct node *n)
     unsigned mode = le16_get(raw) >> 12;
     *n = (struct node){ .number = number, .size = le32_get(raw + s->size_at), .alias = n->alias,
         .kind = mode == MODE_FOLDER ? NODE_FOLDER : mode == MODE_FILE ? NODE_FILE : mode == MODE_LINK ? NODE_LINK : NODE_OTHER,
-        .year = year_of_unix(le32_get(raw + s->modified_at)) };
+        .day = day_of_unix(le32_get(raw + s->modified_at)) };
     if (s->length_at && n->kind == NODE_FILE)
         n->size |= (uint64_t)le32_get(raw + (u->descriptor ? 108 : s->size_at + 4)) << 32;
     n->flags = u->descriptor ? le32_get(raw + 32) : 0;

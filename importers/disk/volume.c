@@ -57,11 +57,11 @@ bool node_read(struct volume *v, struct node *n, uint64_t offset, void *to, size
     return true;
 }
 
-unsigned year_of_unix(uint32_t seconds)
+unsigned day_of_unix(uint32_t seconds)
 {
     time_t t = seconds;
     struct tm tm;
-    return seconds && gmtime_r(&t, &tm) ? (unsigned)tm.tm_year + 1900 : 0;
+    return seconds && gmtime_r(&t, &tm) ? (tm.tm_year + 1900u) * 10000 + (tm.tm_mon + 1u) * 100 + (unsigned)tm.tm_mday : 0;
 }
 
 void text_clean(char *to, size_t size, const void *from, size_t length)
@@ -199,7 +199,7 @@ static bool list_each(void *arg, const char *name, const struct node *n)
     const struct lister *l = arg;
     struct node full = *n;
     if (!n->alias && !strchr(name, '/') && (!l->v->class->fill || l->v->class->fill(l->v, &full)))
-        l->each(l->arg, &(struct tree_entry){ name, full.kind == NODE_FOLDER, full.size, full.year });
+        l->each(l->arg, &(struct tree_entry){ name, full.kind == NODE_FOLDER, full.size, full.day });
     return true;
 }
 

@@ -7,7 +7,7 @@
 enum node_kind { NODE_OTHER, NODE_FILE, NODE_FOLDER, NODE_LINK };
 struct node {                                   /* a file or folder */
     enum node_kind kind; bool alias;            /* alias: a second, short name */
-    unsigned year; uint64_t number, size;       /* number: inode, record, sector or first cluster */
+    unsigned day; uint64_t number, size;       /* number: inode, record, sector or first cluster */
     uint64_t step, here;                        /* where map() was in a chain */
     uint32_t flags; uint8_t map[120];           /* pointers to blocks, or a short link's text */
 };
@@ -29,7 +29,7 @@ extern const struct volume_class fat_class, unix_class, ntfs_class, hpfs_class;
 bool volume_read(struct volume *, uint64_t at, void *to, size_t length);
 const char *volume_magic(struct block *disk, uint64_t offset, uint64_t length, char label[36]);        /* what we only name; or NULL */
 bool node_read(struct volume *, struct node *, uint64_t offset, void *to, size_t length);
-unsigned year_of_unix(uint32_t seconds);
+unsigned day_of_unix(uint32_t seconds);
 void text_clean(char *to, size_t size, const void *from, size_t length);        /* printable ASCII; spaces at the end go */
 void utf16_copy(char *to, size_t size, const uint8_t *from, size_t count, unsigned step);      /* as UTF-8; step: bytes a unit */
 

@@ -48,8 +48,13 @@ static bool condition_holds(const struct facts *f, const char *condition, struct
     size_t length = (size_t)(op - key);
     for (size_t i = 0; i < f->count; i++) {
         const struct fact *fact = &f->list[i];
-        if (strlen(fact->key) != length || memcmp(fact->key, key, length) || !value_fits(fact->value, op, wanted))
+        if (strlen(fact->key) != length || memcmp(fact->key, key, length))
             continue;
+        if (!value_fits(fact->value, op, wanted)) {
+            if (!strncmp(key, "os.", 3))        /* the first value is of the system that starts, others are of those beside it */
+                break;
+            continue;
+        }
         if (!negated && m->count < MATCHES_MOST && length < sizeof(m->list[0].key)) {
             snprintf(m->list[m->count].key, sizeof(m->list[0].key), "%s", fact->key);
             m->list[m->count++].value = fact->value;

@@ -1,6 +1,5 @@
 /* What is known about an old system: `key = value` pairs, a key may have several values. The rules read them, the manifest
- * keeps them. Keys: table, fs, file, os.type (dos windows linux os2 ...), os.distro, os.product, os.version, os.major,
- * os.minor, os.arch, hostname, kernel, root, year, address, netmask, gateway, dns, application. */
+ * keeps them. docs/import.md has a table of the keys. */
 #ifndef IMPORTERS_FACTS_H
 #define IMPORTERS_FACTS_H
 #include <jansson.h>

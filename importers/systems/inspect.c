@@ -27,38 +27,6 @@
 #include <guestfs.h>
 #endif
 
-static void year_keep_newest(struct facts *f)
-{
-    unsigned newest = 0;
-    for (size_t i = 0; i < f->count; i++)
-        if (!strcmp(f->list[i].key, "year"))
-            newest = MAX(newest, (unsigned)atoi(f->list[i].value));
-    facts_remove(f, "year");
-    if (newest)
-        facts_add(f, "year", "%u", newest);
-}
-
-void inspect_light(struct block *disk, const struct partition_table *t, struct facts *f)
-{
-    facts_add(f, "table", "%s", table_kind_names[t->kind]);
-    for (size_t i = 0; i < t->count; i++) {
-        const struct partition *p = &t->list[i];
-        struct volume v;
-        struct tree tree;
-        facts_add(f, "fs", "%s", p->fs);
-        if (!volume_tree(disk, p->start * SECTOR, p->sectors * SECTOR, &v, &tree))
-            continue;
-        if (v.written)
-            facts_add(f, "year", "%u", year_of_unix(v.written));
-        if (v.class->ignore_case)
-            detect_dos(&tree, f);
-        else
-            detect_linux(&tree, f);
-        volume_close(&v);
-    }
-    year_keep_newest(f);
-}
-
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
     (void)st, (void)kind, (void)at;
@@ -153,31 +121,15 @@ static void strings_free(char **list)
     free(list);
 }
 
-static void set_taken(json_t *object, const char *key, char *value)
+/* Something that libguestfs knows of a system: for its answer, and a fact where there is none. */
+static void taken(json_t *s, struct facts *f, const char *key, const char *fact, char *value)
 {
-    if (value && *value && strcmp(value, "unknown"))
-        json_object_set_new(object, key, json_string(value));
+    if (value && *value && strcmp(value, "unknown")) {
+        json_object_set_new(s, key, json_string(value));
+        if (!facts_get(f, fact))
+            facts_add(f, fact, "%s", value);
+    }
     free(value);
-}
-
-static char *guestfs_tree_read(void *at, const char *path)
-{
-    size_t length;
-    if (guestfs_is_file_opts(at, path, GUESTFS_IS_FILE_OPTS_FOLLOWSYMLINKS, 1, -1) != 1)
-        return NULL;
-    char *bytes = guestfs_pread(at, path, TREE_FILE_MOST, 0, &length), *text = bytes ? realloc(bytes, length + 1) : NULL;
-    if (text)
-        text[length] = 0;
-    return text;
-}
-
-static bool guestfs_tree_list(void *at, const char *path, tree_each *each, void *arg)
-{
-    char **names = guestfs_is_dir(at, path) == 1 ? guestfs_ls(at, path) : NULL;
-    for (size_t i = 0; names && names[i]; i++)
-        each(arg, &(struct tree_entry){ .name = names[i] });
-    strings_free(names);
-    return names;
 }
 
 static int by_length(const void *a, const void *b)
@@ -199,15 +151,17 @@ static void mount_all(guestfs_h *g, char **mounts, json_t *list)
     }
 }
 
-static void applications(guestfs_h *g, const char *root, json_t *list)
+static void applications(guestfs_h *g, const char *root, struct facts *f, json_t *list)
 {
     struct guestfs_application2_list *apps = guestfs_inspect_list_applications2(g, root);
     for (uint32_t i = 0; apps && i < apps->len && i < APPLICATIONS_MOST; i++) {
         const struct guestfs_application2 *a = &apps->val[i];
         const char *name = *a->app2_display_name ? a->app2_display_name : a->app2_name;
         json_t *text = json_sprintf("%s%s%s", name, *a->app2_version ? " " : "", a->app2_version);
-        if (text)                               /* not UTF-8: left out */
+        if (text) {                             /* not UTF-8: left out */
+            facts_add(f, "application", "%s", json_string_value(text));
             json_array_append_new(list, text);
+        }
     }
     guestfs_free_application2_list(apps);
 }
@@ -215,47 +169,26 @@ static void applications(guestfs_h *g, const char *root, json_t *list)
 static json_t *system_look(guestfs_h *g, const char *root, struct facts *f)
 {
     json_t *s = json_object(), *mounts = json_object(), *apps = json_array();
-    json_object_set_new(s, "root", json_string(root));
-    set_taken(s, "type", guestfs_inspect_get_type(g, root));
-    set_taken(s, "distro", guestfs_inspect_get_distro(g, root));
-    set_taken(s, "product", guestfs_inspect_get_product_name(g, root));
-    set_taken(s, "arch", guestfs_inspect_get_arch(g, root));
-    set_taken(s, "hostname", guestfs_inspect_get_hostname(g, root));
-    json_object_set_new(s, "major", json_integer(guestfs_inspect_get_major_version(g, root)));
-    json_object_set_new(s, "minor", json_integer(guestfs_inspect_get_minor_version(g, root)));
+    int major = guestfs_inspect_get_major_version(g, root), minor = guestfs_inspect_get_minor_version(g, root);
     char **points = guestfs_inspect_get_mountpoints(g, root);
     mount_all(g, points, mounts);
     strings_free(points);
-    applications(g, root, apps);
+    json_object_set_new(s, "root", json_string(root));
+    taken(s, f, "type", "os.type", guestfs_inspect_get_type(g, root));
+    taken(s, f, "distro", "os.distro", guestfs_inspect_get_distro(g, root));
+    taken(s, f, "product", "os.product", guestfs_inspect_get_product_name(g, root));
+    taken(s, f, "arch", "os.arch", guestfs_inspect_get_arch(g, root));
+    taken(s, f, "hostname", "hostname", guestfs_inspect_get_hostname(g, root));
+    json_object_set_new(s, "major", json_integer(major));
+    json_object_set_new(s, "minor", json_integer(minor));
+    if (major && !facts_get(f, "os.version"))
+        facts_add(f, "os.version", "%d.%d", major, minor);
+    applications(g, root, f, apps);
     json_object_set_new(s, "mountpoints", mounts);
     json_object_set_new(s, "application_count", json_integer((json_int_t)json_array_size(apps)));
     json_object_set_new(s, "applications", apps);
-    struct tree t = { .at = g, .read = guestfs_tree_read, .list = guestfs_tree_list };
-    const char *type = json_string_value(json_object_get(s, "type"));
-    if (type && !strcmp(type, "linux"))
-        detect_linux(&t, f);
     guestfs_umount_all(g);
     return s;
-}
-
-static void system_facts(const json_t *s, struct facts *f)
-{
-    static const struct { const char *key, *fact; } names[] = {
-        { "type", "os.type" }, { "distro", "os.distro" }, { "product", "os.product" }, { "arch", "os.arch" },
-        { "hostname", "hostname" },
-    };
-    json_t *app;
-    size_t i;
-    for (i = 0; i < ARRAY_SIZE(names); i++) {
-        const char *value = json_string_value(json_object_get(s, names[i].key));
-        if (value && !facts_get(f, names[i].fact))
-            facts_add(f, names[i].fact, "%s", value);
-    }
-    json_int_t major = json_integer_value(json_object_get(s, "major")), minor = json_integer_value(json_object_get(s, "minor"));
-    if (major && !facts_get(f, "os.version"))
-        facts_add(f, "os.version", "%lld.%lld", (long long)major, (long long)minor);
-    json_array_foreach(json_object_get(s, "applications"), i, app)
-        facts_add(f, "application", "%s", json_string_value(app));
 }
 
 /* What the appliance's console says comes in pieces of any size: the end of the last one is kept. */
@@ -317,9 +250,7 @@ static json_t *child_look(struct child *c)
     char **roots = guestfs_inspect_os(g);
     for (size_t i = 0; roots && roots[i]; i++) {
         tell(c, "libguestfs: reading versions and applications");
-        json_t *s = system_look(g, roots[i], &f);
-        system_facts(s, &f);
-        json_array_append_new(systems, s);
+        json_array_append_new(systems, system_look(g, roots[i], &f));
     }
     strings_free(roots);
     json_object_set_new(answer, "facts", facts_json(&f));
@@ -441,21 +372,18 @@ static bool look_once(struct look *l, bool kvm, char note[IMPORT_TEXT])
     return ok;
 }
 
-/* libguestfs knows Windows NT better than we do, and Linux no better. */
+/* What our own readers found stays; libguestfs adds what they could not know. Of a system that they did not see, all is its. */
 static void answer_use(const json_t *answer, struct facts *f)
 {
-    static const char *const systems[] = { "os.type", "os.distro", "os.product", "os.version" };
-    const json_t *found = json_object_get(answer, "facts");
-    const char *type = json_string_value(json_array_get(json_object_get(found, "os.type"), 0));
     struct facts theirs = { 0 };
-    if (type && (!facts_get(f, "os.type") || !strcmp(type, "windows")))
-        for (size_t i = 0; i < ARRAY_SIZE(systems); i++)
-            facts_remove(f, systems[i]);
-    bool ours = facts_get(f, "os.type");
-    facts_merge(&theirs, found);
+    size_t known = f->count;
+    facts_merge(&theirs, json_object_get(answer, "facts"));
     for (size_t i = 0; i < theirs.count; i++) {
         const struct fact *fact = &theirs.list[i];
-        if (!ours || strncmp(fact->key, "os.", 3) || !facts_get(f, fact->key))
+        bool ours = false;
+        for (size_t k = 0; k < known; k++)
+            ours |= !strcmp(f->list[k].key, fact->key);
+        if (!ours || !strcmp(fact->key, "year"))
             facts_add(f, fact->key, "%s", fact->value);
     }
     facts_free(&theirs);

@@ -6,10 +6,7 @@
 
 /* Adds what the volumes that we can read say. */
 void inspect_light(struct block *disk, const struct partition_table *, struct facts *);
-/* Adds what the files say. */
-bool tree_has(const struct tree *, const char *path);           /* case does not matter */
-void detect_dos(const struct tree *, struct facts *);
-void detect_linux(const struct tree *, struct facts *);
+void year_keep_newest(struct facts *);          /* of several values of `year` */
 /* Is told about four times a second what libguestfs is doing, since when, and the limit; true ends the look at once. */
 typedef bool inspect_waiting(void *arg, const char *doing, double seconds, double limit);
 struct inspect_image { const char *path, *format; };     /* "raw" or "qcow2" */

@@ -44,7 +44,7 @@ static void count_each(void *arg, const struct tree_entry *e)
     struct count *c = arg;
     *(e->folder ? &c->folders : &c->files) += 1;
     if (c->seek && !strcmp(e->name, c->seek))
-        c->size = e->size, c->year = e->year;
+        c->size = e->size, c->year = e->day / 10000;
 }
 
 /* Every sample read whole, in odd parts, and beyond its end. */
