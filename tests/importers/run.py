@@ -154,12 +154,19 @@ class Run:
             raise Wrong("--dry-run leaves %s" % list(self.left()))
         self.fine("import", *words)
         manifest = json.load(open(os.path.join(self.home, "old", "evidence", "manifest.json")))
+        source = "source" in manifest                       # CDs and floppies alone: there is no disk
+        first = lambda m: m["source"] if source else m["media"][0]
         for key in ("sha256", "bytes"):
-            if dry["disks"] and manifest["source"][key] != dry["manifest"]["source"][key]:
+            if first(manifest)[key] != first(dry["manifest"])[key]:
                 raise Wrong("--dry-run and the import differ in %s" % key)
         self.fine("verify", "old")
         raw = disk if self.source.raw is None and case.way in WHOLE else self.source.raw if self.source.raw is not None else self.source.names[0]
-        self.compare(raw, manifest)
+        if source:
+            self.compare(raw, manifest)
+        else:
+            kept = sha256(os.path.join(self.home, "old", manifest["media"][0]["file"]))
+            if kept != manifest["media"][0]["sha256"] or kept != sha256(raw):
+                raise Wrong("the medium that was kept is not the source's bytes")
         for act in case.acts:
             getattr(self, act)(manifest)
         profile = open(os.path.join(self.home, "old", "guest.profile")).read()
@@ -239,7 +246,7 @@ WHOLE = set("""raw stdin qcow qcow2 qcow2v2 vhd vhdfixed vhdx vhdxfixed vdi vdis
 def values(dry, manifest, profile, key):
     """What a check's key stands for: a list of strings."""
     facts = manifest["inspection"]["facts"]
-    disk = manifest["disks"][0]
+    disk = manifest["disks"][0] if manifest["disks"] else None
     if key.startswith("pin "):
         section, name = key[4:].split(".", 1)
         here = ""
