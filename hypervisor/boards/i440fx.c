@@ -516,6 +516,7 @@ bool i440fx_add_cpu(struct board *b, const char *engine_name, struct error *err)
     c->engine = engine;
     c->code_cache = b->translator_profile.cache;
     c->dos_idle = p->dos_idle;
+    c->tsc_after_post = !b->machine_profile.acpi;
     c->perf_map = b->translator_profile.perf_map;
     c->no_windows = !b->translator_profile.windows;
     if (!engine->attach(c, err))

@@ -128,6 +128,7 @@ struct cpu {
     struct cpu_pins pins;
     uint64_t code_cache;                        /* bytes that an engine may use for translated code; 0: its default */
     bool dos_idle;                              /* DOS's idle calls rest the CPU */
+    bool tsc_after_post;                        /* CPUID does not tell of the TSC while F0000h is RAM that takes writes */
     bool perf_map;                              /* translated code is named for perf */
     bool no_windows;                            /* the translator reaches memory by its tables alone */
     struct apic *apic;                          /* NULL without HAS_APIC */

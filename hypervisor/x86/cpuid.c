@@ -6,6 +6,7 @@
  * References: [SDM2] CPUID; [AP485] tables of signatures, cache descriptors and brand strings; [386] 10.2, [486] 6 for EDX after reset.
  * Not modelled: cache behaviour behind the descriptors, leaf 3. */
 #include "x86/apic.h"
+#include "core/machine.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -148,6 +149,17 @@ bool cpu_model_apply(struct cpu *c, struct error *err)
 uint32_t cpu_signature(const struct cpu *c) { return c->model->signature; }
 
 /* --- CPUID ---------------------------------------------------------------------------------------------------- */
+/* QUIRK(firmware-tsc) */
+static bool in_post(const struct cpu *c)
+{
+    uint64_t length;
+    unsigned flags = 0;
+    machine_lock(c->dev.machine);
+    bool ram = space_ram(c->dev.machine->memory, 0xf0000, &length, &flags);
+    machine_unlock(c->dev.machine);
+    return ram && flags & RAM_WRITABLE;
+}
+
 static uint32_t feature_bits(const struct cpu *c)
 {
     uint32_t edx = 0;
@@ -160,6 +172,8 @@ static uint32_t feature_bits(const struct cpu *c)
         edx |= EDX_MCA;
     if (c->model->brand)
         edx |= EDX_SELF_SNOOP;
+    if (c->tsc_after_post && in_post(c))
+        edx &= ~(1u << 4);
     return edx;
 }
 

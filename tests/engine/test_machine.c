@@ -267,3 +267,28 @@ Test(machine, pokes_at_every_port_are_survived, .timeout = 120)
     machine_free(m);
     done(f);
 }
+
+static bool tells_of_tsc(struct machine *m, unsigned pam0)
+{
+    uint32_t out[4];
+    space_write(m->ports, 0xcf8, 4, 0x80000058);                        /* the host bridge; PAM0 is 59h */
+    space_write(m->ports, 0xcfd, 1, pam0);
+    cpu_cpuid(cpu_of(m->cpus[0]), 1, out);
+    return out[3] >> 4 & 1;
+}
+
+/* QUIRK(firmware-tsc) */
+Test(machine, firmware_tsc)
+{
+    for (unsigned acpi = 0; acpi < 2; acpi++) {
+        struct fixture *f = with_rom(halt, sizeof(halt));
+        set(f, "cpu.model=pentium");
+        set(f, acpi ? "machine.acpi=yes" : "machine.acpi=no");
+        struct machine *m = make(f);
+        cr_assert(tells_of_tsc(m, 0x00));                               /* the ROM itself */
+        cr_assert_eq(tells_of_tsc(m, 0x30), acpi);                      /* RAM that takes writes: at POST */
+        cr_assert(tells_of_tsc(m, 0x10));                               /* RAM that only reads: an operating system */
+        machine_free(m);
+        done(f);
+    }
+}
