@@ -154,7 +154,6 @@ Test(session, options_of_later_versions_say_so, .timeout = 60)
     cr_assert_eq(RUN("boot", "--headless", "--vnc", ":1"), 2);
     cr_assert(strstr(said("err"), "not in this version"));
     cr_assert_eq(RUN("import", "x", "--boot-test"), 2);
-    cr_assert_eq(RUN("export", "x", "--bagit", "-o", "y"), 2);
     cr_assert(strstr(said("err"), "not in this version"));
     cr_assert_eq(RUN("rename", "x", "a/b"), 2);
     cr_assert(command_later("snapshot") && command_later("start-menu") && !command_later("run"));
