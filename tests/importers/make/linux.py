@@ -88,6 +88,7 @@ def debianlilo(path):
 
 def debianextlinux(path):
     debian_disk(path, "extlinux", boot_code(b"Missing operating system.\r\n\0Operating system load error.\r\n"))
+    put(path, 63 * SECTOR, b"\xeb\x58\x90EXTLINUX" + bytes(499) + b"\x55\xaa")        # the boot sector that extlinux --install writes
 
 
 def lvm_crc(data):
