@@ -10,7 +10,7 @@ all=$(find hypervisor importers console drivers tests -name '*.[ch]' -o -name '*
 wc -l $sources | awk '$2 != "total" && $1 > 900 { print $2 ": " $1 " lines; the ceiling is 900"; bad = 1 } END { exit bad }' || bad=1
 # The ceiling is 50000. The tree is over it (docs/decisions/0016): all rooms but the importers may only shrink, so `now` goes
 # down, never up; the importers have a limit of their own.
-now=49227 importers=10500
+now=49227 importers=10600
 lines() { find "$@" \( -name '*.[ch]' -o -name '*.def' -o -name '*.asm' \) -exec cat {} + | wc -l; }
 rest=$(lines hypervisor console drivers)
 [ "$rest" -le $now ] || { echo "hypervisor, console and drivers hold $rest lines; they may not grow beyond $now"; bad=1; }

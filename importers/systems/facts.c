@@ -54,6 +54,13 @@ void facts_add(struct facts *f, const char *key, const char *fmt, ...)
     free(fact.value);
 }
 
+void facts_copy(struct facts *f, const struct facts *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (*from->list[i].key != '.')
+            facts_add(f, from->list[i].key, "%s", from->list[i].value);
+}
+
 void facts_remove(struct facts *f, const char *key)
 {
     size_t kept = 0;

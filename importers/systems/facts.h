@@ -11,6 +11,7 @@ struct facts { struct fact *list; size_t count, room; };
 
 /* Ignores empty values and pairs that are known; bytes that are not printable text become '?'. */
 void facts_add(struct facts *, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void facts_copy(struct facts *, const struct facts *from);        /* but not those whose key begins with a dot */
 void facts_remove(struct facts *, const char *key);             /* all its values */
 const char *facts_get(const struct facts *, const char *key);   /* the first value; NULL: none */
 void facts_free(struct facts *);

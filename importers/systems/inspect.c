@@ -103,10 +103,10 @@ int look_folder(char *folder, size_t size)
 
 #ifdef HAVE_GUESTFS
 
-enum { APPLICATIONS_MOST = 3000, ANSWER_MOST = 4 << 20, SILENCE_SECONDS = 6 };
+enum { APPLICATIONS_MOST = 3000, ANSWER_MOST = 4 << 20, SILENCE_SECONDS = 6, PREAD_MOST = 1 << 20 };
 static const char saw_firmware[] = "libguestfs: firmware", saw_kernel[] = "libguestfs: its Linux starts";
 
-struct child { const struct inspect_image *images; unsigned count; const char *folder; int out; bool kvm; char tail[64]; };
+struct child { const struct inspect_image *images; unsigned count; const char *folder; int out; bool kvm, known; char tail[64]; };  /* known: our readers saw a system */
 
 static void tell(const struct child *c, const char *line)
 {
@@ -130,6 +130,27 @@ static void taken(json_t *s, struct facts *f, const char *key, const char *fact,
             facts_add(f, fact, "%s", value);
     }
     free(value);
+}
+
+static bool guestfs_tree_part(void *at, const char *path, uint64_t offset, void *to, size_t *length)
+{
+    size_t got = 0;
+    bool file = guestfs_is_file_opts(at, path, GUESTFS_IS_FILE_OPTS_FOLLOWSYMLINKS, 1, -1) == 1;
+    char *bytes = file ? guestfs_pread(at, path, (int)MIN(*length, PREAD_MOST), (int64_t)offset, &got) : NULL;
+    memcpy(to, bytes ? bytes : "", got);
+    free(bytes);
+    *length = got;
+    return bytes;
+}
+
+static bool guestfs_tree_list(void *at, const char *path, tree_each *each, void *arg)
+{
+    struct guestfs_dirent_list *names = guestfs_is_dir(at, path) == 1 ? guestfs_readdir(at, path) : NULL;
+    for (uint32_t i = 0; names && i < names->len; i++)
+        if (strcmp(names->val[i].name, ".") && strcmp(names->val[i].name, ".."))
+            each(arg, &(struct tree_entry){ .name = names->val[i].name, .folder = names->val[i].ftyp == 'd' });
+    guestfs_free_dirent_list(names);
+    return names;
 }
 
 static int by_length(const void *a, const void *b)
@@ -166,13 +187,16 @@ static void applications(guestfs_h *g, const char *root, struct facts *f, json_t
     guestfs_free_application2_list(apps);
 }
 
-static json_t *system_look(guestfs_h *g, const char *root, struct facts *f)
+static json_t *system_look(guestfs_h *g, const char *root, bool known, struct facts *f)
 {
     json_t *s = json_object(), *mounts = json_object(), *apps = json_array();
+    struct tree t = { .at = g, .read_part = guestfs_tree_part, .list = guestfs_tree_list };
     int major = guestfs_inspect_get_major_version(g, root), minor = guestfs_inspect_get_minor_version(g, root);
     char **points = guestfs_inspect_get_mountpoints(g, root);
     mount_all(g, points, mounts);
     strings_free(points);
+    if (!known)
+        inspect_tree(&t, f);
     json_object_set_new(s, "root", json_string(root));
     taken(s, f, "type", "os.type", guestfs_inspect_get_type(g, root));
     taken(s, f, "distro", "os.distro", guestfs_inspect_get_distro(g, root));
@@ -250,7 +274,7 @@ static json_t *child_look(struct child *c)
     char **roots = guestfs_inspect_os(g);
     for (size_t i = 0; roots && roots[i]; i++) {
         tell(c, "libguestfs: reading versions and applications");
-        json_array_append_new(systems, system_look(g, roots[i], &f));
+        json_array_append_new(systems, system_look(g, roots[i], c->known, &f));
     }
     strings_free(roots);
     json_object_set_new(answer, "facts", facts_json(&f));
@@ -415,7 +439,7 @@ bool inspect_guestfs(const struct inspect_image *images, unsigned count, unsigne
     char folder[80];
     import_sweep();
     int lock = look_folder(folder, sizeof(folder));
-    struct look l = { .child = { .images = images, .count = count, .folder = folder },
+    struct look l = { .child = { .images = images, .count = count, .folder = folder, .known = facts_get(f, "os.type") },
                       .seconds = seconds, .begun = seconds_now(), .waiting = waiting, .arg = arg, .text = calloc(1, ANSWER_MOST + 1) };
     *report = NULL;
     *note = 0;

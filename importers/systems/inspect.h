@@ -6,6 +6,8 @@
 
 /* Adds what the volumes that we can read say. */
 void inspect_light(struct block *disk, const struct partition_table *, struct facts *);
+/* Adds what the rules find in one tree. */
+void inspect_tree(const struct tree *, struct facts *);
 void year_keep_newest(struct facts *);          /* of several values of `year` */
 /* Is told about four times a second what libguestfs is doing, since when, and the limit; true ends the look at once. */
 typedef bool inspect_waiting(void *arg, const char *doing, double seconds, double limit);

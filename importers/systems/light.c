@@ -75,9 +75,7 @@ static void found_take(struct light *l, struct facts *f, size_t place, unsigned 
         l->list[l->count++] = (struct seen){ *f, number };
         return;
     }
-    for (size_t i = 0; i < f->count; i++)
-        if (*f->list[i].key != '.')
-            facts_add(l->facts, f->list[i].key, "%s", f->list[i].value);
+    facts_copy(l->facts, f);
     facts_free(f);
 }
 
@@ -163,19 +161,37 @@ static void light_run(struct light *l)
     year_keep_newest(l->facts);
 }
 
+static struct systems_rules *shipped_rules(struct facts *f)
+{
+    char path[PATH_MAX];
+    struct error err;
+    snprintf(path, sizeof(path), "%s/systems.rules", profile_folder());
+    struct systems_rules *rules = systems_load(path, &err);
+    if (!rules)
+        facts_add(f, "note", "%s", err.text);
+    return rules;
+}
+
 void inspect_light(struct block *disk, const struct partition_table *t, struct facts *f)
 {
     struct light *l = calloc(1, sizeof(*l));
-    char path[PATH_MAX];
-    struct error err;
-    if (!l)
-        return;
-    snprintf(path, sizeof(path), "%s/systems.rules", profile_folder());
-    *l = (struct light){ .disk = disk, .table = t, .rules = systems_load(path, &err), .facts = f };
-    if (l->rules)
+    struct systems_rules *rules = l ? shipped_rules(f) : NULL;
+    if (rules) {
+        *l = (struct light){ .disk = disk, .table = t, .rules = rules, .facts = f };
         light_run(l);
-    else
-        facts_add(f, "note", "%s", err.text);
-    systems_free(l->rules);
+    }
+    systems_free(rules);
     free(l);
+}
+
+void inspect_tree(const struct tree *t, struct facts *f)
+{
+    struct systems_rules *rules = shipped_rules(f);
+    struct facts found[SYSTEMS_MOST];
+    size_t count = rules ? systems_find(rules, &(struct place){ .tree = *t, .about = "" }, found) : 0;
+    for (size_t i = 0; i < count; i++) {
+        facts_copy(f, &found[i]);
+        facts_free(&found[i]);
+    }
+    systems_free(rules);
 }

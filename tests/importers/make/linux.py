@@ -3,9 +3,10 @@ import os
 import shutil
 import struct
 import subprocess
+import tempfile
 import zlib
 
-from base import SECTOR, Skip, blank, boot_code, disk, entry, ext, fat, get, logical, mbr, put, run
+from base import SECTOR, Skip, blank, boot_code, copy_data, disk, entry, ext, fat, get, logical, mbr, put, run, spread
 from dos import MSDOS_BOOT, day, msdos_files
 
 BUILD = os.path.join(os.path.abspath(os.environ.get("O", "build")), "disks")
@@ -176,14 +177,26 @@ def slackware(path):
     ext(path, place, tree, "ext2", "", options=("-r", "0"), when=day(1998))
 
 
+SUSE = {"etc/SuSE-release": "SuSE Linux 7.3 (i386)\nVERSION = 7.3\n", "etc/fstab": "/dev/hda1 / ext2 defaults 1 1\n", "etc/HOSTNAME": "kontor\n", "etc/modules.conf": "alias eth0 eepro100\nalias scsi_hostadapter sym53c8xx\n",
+        "etc/rc.config": 'FQHOSTNAME="kontor.firma.example"\nNETCONFIG="_0"\nIPADDR_0="10.0.5.6"\nNETDEV_0="eth0"\nIFCONFIG_0="10.0.5.6 broadcast 10.0.5.255 netmask 255.255.255.0"\nSTART_INETD="yes"\nRC_LANG="de_DE@euro"\n',
+        "etc/route.conf": "10.0.5.0 0.0.0.0 255.255.255.0 eth0\ndefault 10.0.5.1 0.0.0.0 eth0\n", "etc/lilo.conf": "boot=/dev/hda\nimage=/boot/vmlinuz\n root=/dev/hda1\n label=linux\n",
+        "boot/vmlinuz": kernel("2.4.10-4GB", "Tue Sep 25 12:33:54 GMT 2001", "root@Pentium.suse.de"), "lib/modules/2.4.10-4GB/modules.dep": "x:\n", "sbin/init": bytes(60), "bin/sh": bytes(9)}
+
+
 def suse(path):
     """SuSE 7.3 with a kernel 2.4, an e100 card, rc.config."""
     place, = disk(path, 150, 16, 63, [(0x83, 0, 150, True)], LILO_MBR.ljust(440, b"\0"))
-    tree = {"etc/SuSE-release": "SuSE Linux 7.3 (i386)\nVERSION = 7.3\n", "etc/fstab": "/dev/hda1 / ext2 defaults 1 1\n", "etc/HOSTNAME": "kontor\n", "etc/modules.conf": "alias eth0 eepro100\nalias scsi_hostadapter sym53c8xx\n",
-            "etc/rc.config": 'FQHOSTNAME="kontor.firma.example"\nNETCONFIG="_0"\nIPADDR_0="10.0.5.6"\nNETDEV_0="eth0"\nIFCONFIG_0="10.0.5.6 broadcast 10.0.5.255 netmask 255.255.255.0"\nSTART_INETD="yes"\nRC_LANG="de_DE@euro"\n',
-            "etc/route.conf": "10.0.5.0 0.0.0.0 255.255.255.0 eth0\ndefault 10.0.5.1 0.0.0.0 eth0\n", "etc/lilo.conf": "boot=/dev/hda\nimage=/boot/vmlinuz\n root=/dev/hda1\n label=linux\n",
-            "boot/vmlinuz": kernel("2.4.10-4GB", "Tue Sep 25 12:33:54 GMT 2001", "root@Pentium.suse.de"), "lib/modules/2.4.10-4GB/modules.dep": "x:\n", "sbin/init": bytes(60), "bin/sh": bytes(9)}
-    ext(path, place, tree, "ext2", "", when=day(2001))
+    ext(path, place, SUSE, "ext2", "", when=day(2001))
+
+
+def susebtrfs(path):
+    """The same on a file system that only libguestfs reads."""
+    (start, _), = disk(path, 320, 16, 63, [(0x83, 0, 320, True)], LILO_MBR.ljust(440, b"\0"))
+    with tempfile.TemporaryDirectory() as made:
+        spread(SUSE, made + "/tree", day(2001))
+        blank(made + "/volume", 150 << 20)
+        run("mkfs.btrfs", "-q", "-m", "single", "--rootdir", made + "/tree", made + "/volume")
+        copy_data(made + "/volume", path, start * SECTOR)
 
 
 def doslinux(path):
