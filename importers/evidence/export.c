@@ -131,29 +131,52 @@ static bool format_write(struct export *e, const char *format, const char *fresh
     return ok;
 }
 
+/* Does the chain hold the import alone? It is the imported image, or a layer over it that says nothing. */
+static bool untouched(const struct export *e)
+{
+    const char *name = strrchr(e->o->image, '/');
+    char first[32];
+    uint64_t at = 0, n = 1;
+    unsigned kind = BLOCK_ABSENT;
+    snprintf(first, sizeof(first), "disk%u.qcow2", e->o->disk);
+    if (!strcmp(name ? name + 1 : e->o->image, first))
+        return true;
+    while (at < e->disk->size && n && kind == BLOCK_ABSENT) {
+        n = e->disk->size - at;
+        if (e->disk->class->extents(e->disk, at, &n, &kind))
+            return false;
+        at += n;
+    }
+    return kind == BLOCK_ABSENT && e->disk->below && !e->disk->below->below;
+}
+
+/* After the bytes went through: are they the import's, where they must be? */
+static bool as_imported(const struct export *e, struct error *err)
+{
+    return !*e->wanted.sha256 || !strcmp(e->sha256, e->wanted.sha256) || !untouched(e) ||
+           error_set(err, EIO, "%s does not hold what was imported: its SHA-256 is %.16s..., the manifest says %.16s...", e->o->image,
+                     e->sha256, e->wanted.sha256);
+}
+
 bool export_disk(const struct export_options *o, char *sha256, struct error *err)
 {
     struct export e = { .o = o, .fd = STDOUT_FILENO, .doing = "the export" };
-    const char *format = o->format ? o->format : "raw", *name = strrchr(o->image, '/');
-    char fresh[PATH_MAX], first[32];
+    const char *format = o->format ? o->format : "raw";
+    char fresh[PATH_MAX];
     bool file = strcmp(o->to, "-"), ok = opened(&e, err);
     if (ok && file && !access(o->to, F_OK))
         ok = error_set(err, EEXIST, "%s exists already; remove it or choose another name", o->to);
     if (ok && !file)
-        ok = !strcmp(format, "raw") ? run(&e, (struct lane){ raw_take, &e }, err)
+        ok = !strcmp(format, "raw") ? run(&e, (struct lane){ raw_take, &e }, err) && as_imported(&e, err)
                                     : error_set(err, EINVAL, "only raw can be written to standard output, not %s", format);
     if (ok && file) {
         snprintf(fresh, sizeof(fresh), "%s.part", o->to);
         unlink(fresh);
-        ok = format_write(&e, format, fresh, err);
+        ok = format_write(&e, format, fresh, err) && as_imported(&e, err);
         if (ok && renameat2(AT_FDCWD, fresh, AT_FDCWD, o->to, RENAME_NOREPLACE) && (errno != EINVAL || rename(fresh, o->to)))
             ok = error_set(err, errno, "cannot make %s: %s", o->to, strerror(errno));
         unlink(fresh);
     }
-    snprintf(first, sizeof(first), "disk%u.qcow2", o->disk);
-    if (ok && *e.wanted.sha256 && !strcmp(name ? name + 1 : o->image, first) && strcmp(e.sha256, e.wanted.sha256))
-        ok = error_set(err, EIO, "%s does not hold what was imported: its SHA-256 is %.16s..., the manifest says %.16s...",
-                       o->image, e.sha256, e.wanted.sha256);
     if (sha256)
         memcpy(sha256, e.sha256, 65);
     block_close(e.disk);

@@ -175,7 +175,7 @@ class Run:
             raise Wrong("; ".join(wrong))
 
     def tamper(self, manifest):
-        """A byte of the image is not what it was: `verify` says so in a sentence."""
+        """A byte of the image is not what it was: `verify` and `export` say so in a sentence."""
         image = os.path.join(self.home, "old", "disk0.qcow2")
         os.chmod(image, 0o644)
         with open(image, "r+b") as f:
@@ -186,6 +186,11 @@ class Run:
         done = self.holdover("verify", "old")
         if done.returncode != 1 or done.stderr.decode().strip("\n").count("\n"):
             raise Wrong("`verify` of a changed image exits %d: %r" % (done.returncode, done.stderr.decode()))
+        to = os.path.join(self.folder, "changed.raw")
+        done = self.holdover("export", "old", "--format", "raw", "-o", to)
+        same = os.path.exists(to) and sha256(to) == manifest["source"]["sha256"]       # the byte may be one that says nothing
+        if done.returncode != (0 if same else 1) or os.path.exists(to) != same:
+            raise Wrong("a changed image is exported as if it were the import (exit %d)" % done.returncode)
 
     def exports(self, manifest):
         """Other programs read what is exported, and find the same bytes."""
