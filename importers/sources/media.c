@@ -1,16 +1,20 @@
 /* CDs and floppies. A CD is told by its volume descriptor, in sectors of 2048 bytes or in raw ones of 2352, and is kept as its data
  * sectors; a floppy by its size and boot sector. What a CD is of comes from its first folder, by legacy-profiles/media.rules.
- * References: [ECMA-119], [ELTORITO], [ECMA-130]. Own code: libiso9660 opens names, not what is inside of something else. */
+ * References: [ECMA-119], [ELTORITO], [ECMA-130]. Records are read by libiso9660's structures and accessors; blocks by ourselves, since
+ * its files are names, and a CD may lie inside of something else. */
 #include "importers/sources/transports.h"
 #include "importers/disk/partitions.h"
 #include "importers/pins/rules.h"
 #include "base/bits.h"
 #include "block/layer.h"
 #include "profile/profile.h"
+#include <cdio/iso9660.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 enum { RAW = 2352, USER = 2048, DESCRIPTORS = 16, DESCRIPTORS_MOST = 64, ROOT_MOST = 65536 };
@@ -80,25 +84,32 @@ struct block *sheet_open(const char *path, struct facts *facts, struct error *er
 
 /* --- ISO 9660 ------------------------------------------------------------------------------------------------- */
 
-static void text_add(struct facts *f, const char *key, const uint8_t *text, int length)
+/* A text that libiso9660 allocated; its padding is gone. */
+static void text_add(struct facts *f, const char *key, char *text)
 {
-    facts_add(f, key, "%.*s", (int)strnlen((const char *)text, (size_t)length), text);     /* padding goes there */
+    facts_add(f, key, "%s", text ? text : "");
+    free(text);
 }
 
 /* The first folder's names, without versions; records do not cross sectors. */
-static void root_read(struct block *b, const uint8_t *record, struct facts *f)
+static void root_read(struct block *b, const iso9660_dir_t *root, struct facts *f)
 {
+    enum { NAME = offsetof(iso9660_dir_t, filename.str) + 1 };
     uint8_t sector[USER];
-    uint64_t at = le32_get(record + 2) * (uint64_t)USER, size = MIN(le32_get(record + 10), (uint32_t)ROOT_MOST);
+    uint64_t at = le32_get((const uint8_t *)&root->extent) * (uint64_t)USER;
+    uint64_t size = MIN(le32_get((const uint8_t *)&root->size), (uint32_t)ROOT_MOST);
     for (uint64_t done = 0; done < size && !block_read(b, at + done, sector, USER); done += USER)
-        for (const uint8_t *r = sector; r + 34 < sector + USER && r[0] >= 34 && r + r[0] <= sector + USER; r += r[0]) {
-            int length = MIN(r[32], r[0] - 33);
-            const uint8_t *version = memchr(r + 33, ';', (size_t)length);
-            length = version ? (int)(version - r - 33) : length;
-            if (length && r[33 + length - 1] == '.')
-                length--;
-            if (length > 1 || r[33] > 1)        /* not the folder itself and the one above */
-                text_add(f, "cd.file", r + 33, length);
+        for (size_t n = 0, length; n + NAME < USER && (length = iso9660_get_dir_len((iso9660_dir_t *)(sector + n))) > NAME && n + length <= USER;
+             n += length) {
+            const iso9660_dir_t *d = (const iso9660_dir_t *)(sector + n);
+            const char *name = d->filename.str + 1;
+            size_t named = strnlen(name, MIN((size_t)d->filename.len, length - NAME));
+            const char *version = memchr(name, ';', named);
+            named = version ? (size_t)(version - name) : named;
+            if (named && name[named - 1] == '.')
+                named--;
+            if (named > 1 || (named && *name > 1))      /* not the folder itself and the one above */
+                facts_add(f, "cd.file", "%.*s", (int)named, name);
         }
 }
 
@@ -114,16 +125,20 @@ static void boot_read(struct block *b, const uint8_t *record, struct facts *f)
 
 static void volumes_read(struct block *b, struct facts *f)
 {
-    uint8_t d[USER];
-    for (unsigned n = 0; n < DESCRIPTORS_MOST && !block_read(b, (DESCRIPTORS + n) * (uint64_t)USER, d, USER) && d[0] != 255; n++) {
-        if (memcmp(d + 1, "CD001", 5))
+    union { uint8_t bytes[USER]; iso9660_pvd_t primary; } d;
+    _Static_assert(sizeof(d) == USER, "a descriptor is a sector");
+    for (unsigned n = 0; n < DESCRIPTORS_MOST && !block_read(b, (DESCRIPTORS + n) * (uint64_t)USER, d.bytes, USER); n++) {
+        uint8_t type = iso9660_get_pvd_type(&d.primary);
+        if (type == ISO_VD_END || memcmp(d.primary.id, ISO_STANDARD_ID, sizeof(d.primary.id)))
             break;
-        if (d[0] == 0)
-            boot_read(b, d, f);
-        if (d[0] == 1) {
-            text_add(f, "cd.label", d + 40, 32);
-            root_read(b, d + 156, f);
-        }
+        if (type == ISO_VD_BOOT_RECORD)
+            boot_read(b, d.bytes, f);
+        if (type != ISO_VD_PRIMARY)
+            continue;
+        text_add(f, "cd.label", iso9660_get_volume_id(&d.primary));
+        text_add(f, "cd.publisher", iso9660_get_publisher_id(&d.primary));
+        text_add(f, "cd.application", iso9660_get_application_id(&d.primary));
+        root_read(b, &d.primary.root_directory_record, f);
     }
 }
 
