@@ -11,7 +11,8 @@ enum { VALUES_SHOWN = 8, WIDTH = 100 };
 /* Facts of a row, in the order of their keys; prefix stands before the values of a key. */
 static const struct row { const char *title; struct { const char *key, *prefix; } facts[6]; } rows[] = {
     { "system:", { { "os.product", "" }, { "os.version", "version " }, { "os.servicepack", "" }, { "os.arch", "" }, { "os.language", "language " } } },
-    { "kernel:", { { "kernel", "" }, { "root", "root " }, { "bootloader", "started by " } } },
+    { "kernel:", { { "kernel", "" }, { "root", "root " } } },
+    { "loader:", { { "bootloader", "" } } },
     { "name:", { { "hostname", "" }, { "domain", "domain " } } },
     { "network:", { { "address", "" }, { "netmask", "mask " }, { "gateway", "gateway " }, { "dns", "DNS " }, { "mac", "MAC " } } },
     { "services:", { { "service", "" } } },
